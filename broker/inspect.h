@@ -1,0 +1,137 @@
+/* What the monitor may see: the broker's state read as an RCU reader, without a lock that the data path takes.
+ *
+ * Called from monitor threads, each of which calls inspect_thread_enter once before and inspect_thread_leave
+ * after its life. Values are copied into the caller's structs; text is borrowed and valid for the callback only
+ * (server-wide text: for the life of the process). Callbacks must not block: a reader holds up what is freed.
+ * Durations are nanoseconds; wall times are nanoseconds since 1970 UTC, 0 for "never". */
+#ifndef BROKER_INSPECT_H
+#define BROKER_INSPECT_H
+
+#include "broker/base/base.h"
+#include "broker/close_reasons.h"
+#include "broker/metrics.h"
+
+void inspect_thread_enter(void);
+void inspect_thread_leave(void);
+
+struct inspect_server {
+    const char *server_id, *server_name, *host, *http_host, *http_base_path;
+    int port, http_port;
+    bool auth_required, tls_required, tls_verify;
+    int64_t start_wall_ns, now_wall_ns, config_load_wall_ns, uptime_ns;
+    int64_t ping_interval_ns, write_deadline_ns;
+    double auth_timeout_s, tls_timeout_s;
+    uint64_t ping_max, max_connections, max_control_line, max_payload, max_pending;
+    uint64_t max_subscriptions; /* 0: unlimited */
+    unsigned cores, workers;
+    uint64_t resident_bytes;
+    double cpu_percent; /* of one core, over the last second */
+    uint64_t subscriptions;
+    const char *system_account;              /* NULL: none */
+    uint64_t cells[METRIC_CELLS];            /* of all workers, combined as their rows say */
+    uint64_t closed[CLOSE_REASON_COUNT];     /* connections closed since start, by reason */
+};
+
+void inspect_server(struct inspect_server *out);
+
+/* Ready for clients: listening, and not shutting down. */
+bool inspect_ready(void);
+
+enum inspect_sort {
+    INSPECT_SORT_CID,
+    INSPECT_SORT_START,
+    INSPECT_SORT_SUBS,
+    INSPECT_SORT_PENDING,
+    INSPECT_SORT_MSGS_TO,
+    INSPECT_SORT_MSGS_FROM,
+    INSPECT_SORT_BYTES_TO,
+    INSPECT_SORT_BYTES_FROM,
+    INSPECT_SORT_LAST,
+    INSPECT_SORT_IDLE,
+    INSPECT_SORT_UPTIME,
+    INSPECT_SORT_STOP,
+    INSPECT_SORT_REASON,
+    INSPECT_SORT_RTT
+};
+
+enum inspect_state { INSPECT_OPEN, INSPECT_CLOSED, INSPECT_ALL };
+
+struct inspect_query {
+    enum inspect_sort sort;
+    enum inspect_state state;
+    uint64_t offset, limit;
+    uint64_t cid;        /* 0: any */
+    const char *user;    /* NULL: any; else exact */
+    const char *account; /* NULL: any; else exact */
+};
+
+struct inspect_connection {
+    uint64_t cid;
+    const char *ip;
+    int port;
+    int64_t start_wall_ns, last_activity_wall_ns;
+    int64_t stop_wall_ns;     /* 0: open */
+    enum close_reason reason; /* CLOSE_NONE: open */
+    int64_t rtt_ns, uptime_ns, idle_ns;
+    uint64_t in_msgs, out_msgs, in_bytes, out_bytes, pending_bytes, stalls;
+    uint64_t subscriptions;
+    const char *name, *lang, *version, *user; /* "" when not given */
+    const char *account;
+    const void *private; /* for inspect_connection_subscriptions */
+};
+
+struct inspect_subscription {
+    const char *account;
+    struct span subject, queue, sid; /* queue.len 0: plain */
+    uint64_t msgs, max, cid;         /* max 0: none */
+};
+
+struct inspect_page {
+    uint64_t matching; /* after the filters, before paging */
+    uint64_t listed;   /* in this page */
+    bool account_known;
+};
+
+typedef void inspect_connection_fn(void *context, const struct inspect_connection *connection);
+typedef void inspect_subscription_fn(void *context, const struct inspect_subscription *subscription);
+
+/* Fills page, then calls begin(context) once (if not NULL), then each once per connection of the page, in order.
+ * Returns 0 or ERR_MEMORY. */
+MUST_CHECK int inspect_connections(const struct inspect_query *query, struct inspect_page *page,
+                                   void (*begin)(void *context), inspect_connection_fn *each, void *context);
+/* The subscriptions of one connection, inside its callback. */
+void inspect_connection_subscriptions(const struct inspect_connection *connection,
+                                      inspect_subscription_fn *each, void *context);
+
+/* The statistics part of /subsz, in the order of metrics.def's SUBS rows. */
+struct inspect_subscriptions {
+    uint64_t num_subscriptions, num_cache, num_inserts, num_removes, num_matches;
+    double cache_hit_rate;
+    uint64_t max_fanout;
+    double avg_fanout;
+};
+
+/* account NULL: all. An unknown account gives zeros. */
+void inspect_subscription_statistics(const char *account, struct inspect_subscriptions *out);
+/* Pages through all subscriptions, of one account if not NULL, that match the literal subject `test` if not NULL.
+ * Returns how many there are before paging. */
+uint64_t inspect_subscriptions_list(const char *account, const char *test, uint64_t offset, uint64_t limit,
+                                    inspect_subscription_fn *each, void *context);
+/* Whether text can be published to: no empty token, no wildcard token. */
+bool inspect_subject_is_literal(const char *text);
+
+struct inspect_account {
+    const char *name;
+    bool is_system;
+    int64_t update_wall_ns;
+    uint64_t connections, subscriptions;
+    uint64_t in_msgs, in_bytes, out_msgs, out_bytes, slow_consumers;
+    struct inspect_subscriptions statistics;
+};
+
+typedef void inspect_account_fn(void *context, const struct inspect_account *account);
+
+/* Calls each for all accounts, or only for the named one. Returns how many were called. */
+unsigned inspect_accounts(const char *name, inspect_account_fn *each, void *context);
+
+#endif
