@@ -7,8 +7,9 @@
 #include "monitor/json_read.h"
 
 #include <ctype.h>
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "broker/base/clock.h"
@@ -22,7 +23,7 @@ static bool in_number(char c)
     return isdigit((unsigned char)c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
 }
 
-/* Copies a number token; returns the bytes written to out. */
+/* Copies a number token; returns the bytes written to out, which has room for two more. */
 static size_t number_copy(const char *token, size_t len, char *out)
 {
     bool integer = true;
@@ -31,11 +32,10 @@ static size_t number_copy(const char *token, size_t len, char *out)
     memcpy(out, token, len);
     if (!integer || len <= SAFE_DIGITS)
         return len;
-    uint64_t value = 0;
-    bool fits = len < 20 || token[0] == '-';
-    for (size_t i = 0; fits && i < len && token[0] != '-'; i++)
-        value = value * 10 + (uint64_t)(token[i] - '0');
-    if (fits && (token[0] == '-' ? len <= SAFE_DIGITS + 1 : value <= INT64_MAX))
+    out[len] = '\0';
+    errno = 0;
+    strtoll(out, NULL, 10);
+    if (errno != ERANGE)
         return len;
     memcpy(out + len, ".0", 2);
     return len + 2;
