@@ -1,21 +1,33 @@
-/* Descriptors made from metrics.def, and the names that follow from unit and kind: base name, then the unit, then
+/* Descriptors made from metrics.def, and the names that follow from unit and kind: base name, then
+ * the unit, then
  * "_total" for a counter, so that a name can never disagree with its type. */
 #include "broker/metrics.h"
 
 const struct metric_descriptor metric_descriptors[METRIC_COUNT] = {
-#define ROW(field, source, kind, unit, combine, name, key, column, label, help)                    \
-    [METRIC_##field] = {#field, METRIC_SOURCE_##source, METRIC_KIND_##kind, METRIC_UNIT_##unit,    \
-                        METRIC_COMBINE_##combine, name, key, column, label, help},
+#define ROW(field, source, scope, kind, unit, combine, name, key, column, label, help)             \
+    [METRIC_##field] = {#field,                                                                    \
+                        METRIC_SOURCE_##source,                                                    \
+                        METRIC_SCOPE_##scope,                                                      \
+                        METRIC_KIND_##kind,                                                        \
+                        METRIC_UNIT_##unit,                                                        \
+                        METRIC_COMBINE_##combine,                                                  \
+                        name,                                                                      \
+                        key,                                                                       \
+                        column,                                                                    \
+                        label,                                                                     \
+                        help},
 #define METRIC_WORKER(field, kind, unit, combine, name, key, column, help)                         \
-    ROW(field, WORKER, kind, unit, combine, name, key, column, NULL, help)
+    ROW(field, WORKER, NONE, kind, unit, combine, name, key, column, NULL, help)
 #define METRIC_READ(field, kind, unit, name, key, column, help)                                    \
-    ROW(field, READ, kind, unit, SUM, name, key, column, NULL, help)
+    ROW(field, READ, NONE, kind, unit, SUM, name, key, column, NULL, help)
 #define METRIC_CONN(field, kind, unit, name, key, column, help)                                    \
-    ROW(field, CONN, kind, unit, SUM, name, key, column, NULL, help)
+    ROW(field, CONN, NONE, kind, unit, SUM, name, key, column, NULL, help)
 #define METRIC_SUBS(field, kind, unit, name, key, column, help)                                    \
-    ROW(field, SUBS, kind, unit, SUM, name, key, column, NULL, help)
+    ROW(field, SUBS, NONE, kind, unit, SUM, name, key, column, NULL, help)
 #define METRIC_FAMILY(field, kind, unit, name, key, label, help)                                   \
-    ROW(field, FAMILY, kind, unit, SUM, name, key, NULL, label, help)
+    ROW(field, FAMILY, NONE, kind, unit, SUM, name, key, NULL, label, help)
+#define METRIC_JSON(field, scope, kind, unit, name, key, label, help)                              \
+    ROW(field, JSON, scope, kind, unit, SUM, name, key, NULL, label, help)
 #include "broker/metrics.def"
 };
 
@@ -63,7 +75,11 @@ const struct metric_descriptor *metrics_find(const char *field)
 
 void metrics_list(FILE *out)
 {
-    static const char *const documents[] = {"/varz", "/varz", "/connz", "/subsz", "/varz"};
+    static const char *const documents[] = {"/varz", "/varz", "/connz", "/subsz", "/varz", NULL};
+    static const char *const scopes[] = {NULL,     NULL,        NULL,     "/varz",   "/healthz",
+                                         "/connz", "/connz",    "/subsz", "/routez", "/gatewayz",
+                                         "/leafz", "/accstatz", "/jsz",   "/jsz",    "/jsz",
+                                         "/jsz",   "/jsz",      "/jsz"};
     fputs("# Metrics\n\nMade from `broker/metrics.def` by `clearwing --list-metrics`.\n\n"
           "| Prometheus name | type | label | JSON | meaning |\n|---|---|---|---|---|\n",
           out);
@@ -71,13 +87,16 @@ void metrics_list(FILE *out)
         const struct metric_descriptor *row = &metric_descriptors[i];
         char name[METRIC_NAME_MAX];
         bool counter = row->kind == METRIC_KIND_COUNTER;
-        fprintf(out, "| `%s%s` | %s | %s | ", metrics_family_name(row, name), counter ? "_total" : "",
-                counter ? "counter" : "gauge",
-                row->label                              ? row->label
+        fprintf(out, "| `%s%s` | %s | %s | ", metrics_family_name(row, name),
+                counter ? "_total" : "", counter ? "counter" : "gauge",
+                row->label                          ? row->label
                 : row->source == METRIC_SOURCE_CONN ? "cid"
-                                                        : "-");
+                                                    : "-");
+        const char *document = row->scope ? scopes[row->scope] : documents[row->source];
         if (row->key)
-            fprintf(out, "`%s` `%s`", documents[row->source], row->key);
+            fprintf(out, "`%s` `%s`", document, row->key);
+        else if (row->scope && document)
+            fprintf(out, "`%s`", document);
         else
             fputs("-", out);
         fprintf(out, " | %s |\n", row->help);

@@ -1,7 +1,8 @@
 /* The metric table as C: ids, descriptors, and the cells each worker counts in.
  *
- * A cell is written by the one thread that owns it and read by any; reads and writes are relaxed atomics, so a
- * count costs a plain add. Readers combine the workers' cells as the row says. Descriptors are constants: any thread. */
+ * A cell is written by the one thread that owns it and read by any; reads and writes are relaxed
+ * atomics, so a count costs a plain add. Readers combine the workers' cells as the row says.
+ * Descriptors are constants: any thread. */
 #ifndef BROKER_METRICS_H
 #define BROKER_METRICS_H
 
@@ -16,12 +17,14 @@ enum metric_id {
 #define METRIC_CONN(field, ...)   METRIC_##field,
 #define METRIC_SUBS(field, ...)   METRIC_##field,
 #define METRIC_FAMILY(field, ...) METRIC_##field,
+#define METRIC_JSON(field, ...)   METRIC_##field,
 #include "broker/metrics.def"
 #undef METRIC_WORKER
 #undef METRIC_READ
 #undef METRIC_CONN
 #undef METRIC_SUBS
 #undef METRIC_FAMILY
+#undef METRIC_JSON
     METRIC_COUNT
 };
 
@@ -33,7 +36,29 @@ enum metric_source {
     METRIC_SOURCE_READ,
     METRIC_SOURCE_CONN,
     METRIC_SOURCE_SUBS,
-    METRIC_SOURCE_FAMILY
+    METRIC_SOURCE_FAMILY,
+    METRIC_SOURCE_JSON
+};
+/* JSON rows: what one series stands for, which is also the object its key steps from. */
+enum metric_scope {
+    METRIC_SCOPE_NONE,
+    METRIC_SCOPE_TARGET,   /* a scraped server as the exporter sees it, also while it is down */
+    METRIC_SCOPE_EXPORTER, /* the exporter itself */
+    METRIC_SCOPE_SERVER,   /* /varz */
+    METRIC_SCOPE_HEALTH,
+    METRIC_SCOPE_CONNECTIONS, /* all of /connz */
+    METRIC_SCOPE_CONNECTION,
+    METRIC_SCOPE_SUBJECT, /* a configured pattern */
+    METRIC_SCOPE_ROUTE,
+    METRIC_SCOPE_GATEWAY,
+    METRIC_SCOPE_LEAF,
+    METRIC_SCOPE_ACCOUNT,
+    METRIC_SCOPE_JETSTREAM, /* /jsz */
+    METRIC_SCOPE_JS_ACCOUNT,
+    METRIC_SCOPE_STREAM,
+    METRIC_SCOPE_REPLICA,
+    METRIC_SCOPE_SOURCE,
+    METRIC_SCOPE_CONSUMER
 };
 enum metric_kind { METRIC_KIND_COUNTER, METRIC_KIND_GAUGE };
 enum metric_combine { METRIC_COMBINE_SUM, METRIC_COMBINE_MAX };
@@ -52,13 +77,15 @@ enum metric_unit {
 struct metric_descriptor {
     const char *field;
     enum metric_source source;
+    enum metric_scope scope; /* METRIC_SCOPE_NONE unless source is METRIC_SOURCE_JSON */
     enum metric_kind kind;
     enum metric_unit unit;
     enum metric_combine combine;
     const char *name;   /* Prometheus name without suffixes */
     const char *key;    /* JSON field, or NULL */
     const char *column; /* heading in clearwing top, or NULL */
-    const char *label;  /* FAMILY rows: the label that tells the series apart */
+    const char *label;  /* FAMILY rows: the label that tells the series apart; JSON rows: all,
+                           separated by commas */
     const char *help;
 };
 
@@ -84,7 +111,8 @@ static inline uint64_t metrics_get(const struct metric_cells *cells, enum metric
 const char *metrics_unit_name(enum metric_unit unit);
 /* What a JSON value of this unit is multiplied by to give the Prometheus unit. */
 double metrics_unit_factor(enum metric_unit unit);
-/* The family name: name, then "_" and the unit if there is one, without "_total". out needs METRIC_NAME_MAX bytes. */
+/* The family name: name, then "_" and the unit if there is one, without "_total". out needs
+ * METRIC_NAME_MAX bytes. */
 #define METRIC_NAME_MAX 128
 char *metrics_family_name(const struct metric_descriptor *row, char *out);
 /* Finds a row by its C field name; NULL if there is none. */
