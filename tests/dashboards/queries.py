@@ -1,0 +1,101 @@
+"""What the dashboard and the rules ask: their queries, the metrics and labels in them, and the metrics there are.
+
+Queries are read with a few patterns, not with a full parser: promtool and Prometheus judge the grammar, this module only
+has to find names. It fails loudly on a name it cannot place, so a query it misreads shows up as an unknown metric.
+"""
+import json
+import pathlib
+import re
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "dashboards"
+OVERVIEW = FOLDER / "overview.json"
+RULES = FOLDER / "alerts.yml"
+
+UNIT_SUFFIX = {"NONE": "", "BYTES": "_bytes", "SECONDS": "_seconds", "NS": "_seconds", "DURATION": "_seconds",
+               "TIME": "_seconds", "PERCENT": "_cores", "CORES": "_cores", "RATIO": "_ratio"}
+
+# What only the exporter can tell, because it needs a look from outside or over all connections: name to kind. The live
+# test asks a running exporter for each of them.
+EXPORTER_ONLY = {
+    "nats_up": "gauge",
+    "nats_connections_pending_bytes_max": "gauge",
+    "nats_connections_closed_total": "counter",
+    "nats_connections_rtt_seconds_bucket": "gauge",
+}
+# What a server tells about itself beside the table's numbers: identity and health.
+IDENTITY = {"nats_server_info": "gauge", "nats_server_health_status": "gauge"}
+PROMETHEUS = {"up": "gauge", "ALERTS": "gauge"}
+LABELS = {"job", "instance", "nats_cluster", "nats_server", "version", "reason", "le", "alertname", "alertstate"}
+
+ROW = re.compile(r'^METRIC_\w+\s*\(\s*\w+\s*,\s*(\w+)\s*,\s*(\w+)\s*,(?:\s*(?:SUM|MAX)\s*,)?\s*"([^"]+)"', re.M)
+
+
+def table():
+    """The metrics of broker/metrics.def: Prometheus name to kind."""
+    names = {}
+    for kind, unit, name in ROW.findall((ROOT / "broker" / "metrics.def").read_text()):
+        suffix = UNIT_SUFFIX[unit] + ("_total" if kind == "COUNTER" else "")
+        names[name + suffix] = kind.lower()
+    return names
+
+
+def known_metrics():
+    recorded = {rule["record"]: "gauge" for rule in rules() if "record" in rule}
+    return table() | EXPORTER_ONLY | IDENTITY | PROMETHEUS | recorded
+
+
+def overview():
+    return json.loads(OVERVIEW.read_text())
+
+
+def rules():
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def panels(dashboard):
+    """The panels that show something; rows are left out."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def expressions(dashboard):
+    """Every query of the dashboard with the name of its place."""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield f"{panel['title']} {target['refId']}", target["expr"]
+    for annotation in dashboard["annotations"]["list"]:
+        yield f"annotation {annotation['name']}", annotation["expr"]
+
+
+def _bare(expr):
+    """The query without what is no metric: strings, selectors, windows, label lists, variables."""
+    expr = re.sub(r'"[^"]*"', '""', expr)
+    expr = re.sub(r"\{[^}]*\}", "", expr)
+    expr = re.sub(r"\[[^\]]*\]", "", expr)
+    return re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", "", expr)
+
+
+def metrics_of(expr):
+    bare = re.sub(r"\b(offset)\s+\w+", "", _bare(expr))
+    words = re.findall(r"[a-zA-Z_][\w:]*(?!\w)(?!\s*\()", bare)
+    keywords = {"or", "and", "unless", "bool", "by", "without", "sum", "max", "min", "count"}
+    return {word for word in words if word not in keywords}
+
+
+def labels_of(expr):
+    lists = re.findall(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)", expr)
+    selectors = re.findall(r"\{([^}]*)\}", expr)
+    names = {name.strip() for text in lists for name in text.split(",") if name.strip()}
+    return names | {name for text in selectors for name in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", text)}
+
+
+def rated(expr):
+    """The metrics whose growth is asked for."""
+    return set(re.findall(r"\b(?:rate|increase)\((\w+)", expr))
+
+
+def plain(expr):
+    """The metrics whose value itself is asked for."""
+    return metrics_of(re.sub(r"\b(?:rate|increase)\(\w+", "(", expr))
