@@ -28,7 +28,9 @@ def stock_binary():
 
 
 def binary(kind):
-    """The server binary of a kind, "clearwing" or "stock"."""
+    """The server binary of a kind, "clearwing" or "stock"; a path stands for itself."""
+    if os.sep in kind:
+        return os.path.abspath(kind)
     return str(BIN / "clearwing") if kind == "clearwing" else stock_binary()
 
 
@@ -37,8 +39,8 @@ class Server:
     where it is, `log()` what it printed. `stop()` returns its exit status."""
 
     def __init__(self, kind, *arguments, monitor=True, env=None):
-        self.kind = kind
-        self.folder = tempfile.mkdtemp(prefix=f"{kind}-")
+        self.kind = os.path.basename(kind)
+        self.folder = tempfile.mkdtemp(prefix=f"{self.kind}-")
         self._log = open(os.path.join(self.folder, "log"), "wb")
         command = [binary(kind), "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", self.folder]
         if monitor:
