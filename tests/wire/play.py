@@ -2,9 +2,12 @@
 
 The idea: one thread, blocking sockets, no sleeps other than those the script asks for. What a client receives is compared
 byte for byte with what the next expect line says, in order; nothing may be skipped, and nothing may be left over at the end.
+The one exception is the PING by which a server measures the round trip some seconds after CONNECT: on a slow machine it can
+come between any two messages, so it is dropped there unless the script expects it or says `pings: exact`.
 Each failure names script and line, what was expected and what came.
 """
 import json
+import os
 import re
 import select
 import socket
@@ -173,8 +176,23 @@ class Player:
             self.fail("an INFO line", show(line), client)
         client.info = json.loads(line[5:])
 
+    def drop_pings(self, client, deadline):
+        """Drops the server's own PINGs from the front of the buffer, which is at the start of a message."""
+        ping = b"PING\r\n"
+        while not self.script.exact_pings:
+            if client.buffer.startswith(ping):
+                client.buffer = client.buffer[len(ping):]
+            elif client.buffer and ping.startswith(client.buffer):
+                if not client.receive(deadline - time.monotonic()):
+                    return
+            else:
+                return
+
     def take_line(self, client, expected):
         deadline = time.monotonic() + PATIENCE
+        while not client.buffer and client.receive(deadline - time.monotonic()):
+            pass
+        self.drop_pings(client, deadline)
         while b"\r\n" not in client.buffer:
             if not client.receive(deadline - time.monotonic()):
                 self.fail(expected, show(client.buffer), client)
@@ -202,12 +220,22 @@ class Player:
 
     def take_exactly(self, client, wanted):
         deadline = time.monotonic() + PATIENCE
-        while len(client.buffer) < len(wanted):
+        pinged = wanted.startswith(b"PING")
+        while len(client.buffer) < len(wanted) or not client.buffer.startswith(wanted):
+            if not pinged:
+                self.drop_pings(client, deadline)
+            if client.buffer.startswith(wanted):
+                break
             if not wanted.startswith(client.buffer) or not client.receive(deadline - time.monotonic()):
-                self.fail(show(wanted), show(client.buffer), client)
-        if not client.buffer.startswith(wanted):
-            self.fail(show(wanted), show(client.buffer), client)
+                self.differ(client, wanted)
         client.buffer = client.buffer[len(wanted):]
+
+    def differ(self, client, wanted):
+        """Fails; of long texts only the part around the first difference is shown."""
+        same = len(os.path.commonprefix([wanted, client.buffer]))
+        start = max(0, same - 60) if same > 200 else 0
+        skipped = f"... {start} equal bytes, then ...\n            " if start else ""
+        self.fail(skipped + show(wanted[start:]), skipped + show(client.buffer[start:]), client)
 
     def do_sync(self, statement):
         client = self.client(statement.client)
@@ -219,8 +247,10 @@ class Player:
         client = self.client(statement.client)
         discard = statement.words == ["discarding"]
         deadline = time.monotonic() + PATIENCE
+        self.drop_pings(client, deadline)
         while client.receive(deadline - time.monotonic()):
-            if not discard:
+            self.drop_pings(client, deadline)
+            if client.buffer and not discard:
                 self.fail("close, and nothing before it", show(client.buffer), client)
             client.buffer = b""
         if not client.ended or (client.buffer and not discard):
@@ -229,7 +259,10 @@ class Player:
 
     def do_expect_silence(self, statement):
         client = self.client(statement.client)
-        if client.buffer or client.receive(float(statement.words[0]) / 1000) or client.ended:
+        deadline = time.monotonic() + float(statement.words[0]) / 1000
+        while client.receive(deadline - time.monotonic()):
+            self.drop_pings(client, deadline)
+        if client.buffer or client.ended:
             self.fail(f"nothing for {statement.words[0]} ms", show(client.buffer), client)
 
     def do_discard(self, statement):
@@ -378,6 +411,7 @@ class Player:
                 client.flush()
                 if client.socket.fileno() >= 0 and not client.ignore_rest:
                     client.receive(0)
+                    self.drop_pings(client, time.monotonic())
                     if client.buffer:
                         self.fail("nothing more at the end of the script", show(client.buffer), client)
         except (OSError, ScriptError) as error:

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 import re
 
-HEADERS = ("args", "config", "only", "stock-differs", "also")
+HEADERS = ("args", "config", "only", "stock-differs", "also", "pings")
 PLACEHOLDER = re.compile(r"<([^<>]*)>")
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "s": " ", "0": "\0", "\\": "\\", "<": "<", ">": ">"}
 
@@ -38,6 +38,7 @@ class Script:
     config: str = ""
     only: str = ""  # the reason, when the script is for clearwing alone
     also: list = dataclasses.field(default_factory=list)
+    exact_pings: bool = False  # the server's own PINGs are part of what is tested
     statements: list = dataclasses.field(default_factory=list)
 
     def variants(self):
@@ -93,6 +94,10 @@ def _header(script, name, value, where):
         script.also = value.split()
         if set(script.also) - {"split"}:
             raise ScriptError(f"{where}: 'also:' knows the word split")
+    elif name == "pings":
+        if value != "exact":
+            raise ScriptError(f"{where}: 'pings:' knows the word exact")
+        script.exact_pings = True
 
 
 def load(path):
