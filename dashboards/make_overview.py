@@ -65,7 +65,8 @@ def stat(title, description, expr, unit="none", thresholds=None, mappings=None, 
     if empty:
         defaults["noValue"] = empty
     options = {"colorMode": "background", "graphMode": more.get("graph", "area"), "justifyMode": "auto",
-               "orientation": "auto", "textMode": "value",
+               "orientation": "auto", "textMode": "value", "wideLayout": True, "showPercentChange": False,
+               "percentChangeColorMode": "standard",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     return panel("stat", title, description, fieldConfig={"defaults": defaults, "overrides": []}, options=options,
                  targets=[target("A", expr, title, range=True)])
@@ -187,10 +188,11 @@ def server_table():
     return panel(
         "table", "Servers", "One line per server. CPU is the share of all cores; slow consumers are counted since the "
         "server's start. A line with only its name and DOWN belongs to a server the exporter cannot reach.",
-        fieldConfig={"defaults": {"unit": "none", "custom": {"align": "auto", "cellOptions": {"type": "auto"}},
-                                  "mappings": [], "thresholds": steps(NONE)}, "overrides": overrides},
-        options={"cellHeight": "sm", "showHeader": True, "sortBy": [{"displayName": "Server", "desc": False}],
-                 "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}},
+        fieldConfig={"defaults": {"unit": "none", "mappings": [], "thresholds": steps(NONE),
+                                  "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}},
+                     "overrides": overrides},
+        options={"cellHeight": "sm", "frameIndex": 0, "showHeader": True,
+                 "sortBy": [{"displayName": "Server", "desc": False}]},
         targets=[target(ref, expr, title, format="table", instant=True, range=False)
                  for ref, (title, expr, *_) in zip(refs, columns)],
         transformations=[
@@ -367,7 +369,7 @@ def variables():
     return [
         {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus", "hide": 0,
          "includeAll": False, "multi": False, "refresh": 1, "regex": "", "skipUrlSync": False, "options": [],
-         "current": {}},
+         "current": {"selected": False, "text": "default", "value": "default"}},
         variable("job", "Job", "label_values(nats_server_info, job)",
                  description="The Prometheus jobs that scrape NATS servers. All means just these, not every job."),
         variable("cluster", "Cluster", 'label_values(nats_server_info{job=~"$job"}, nats_cluster)', allValue=".*"),

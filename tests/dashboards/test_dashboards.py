@@ -1,5 +1,7 @@
 """The dashboard and the rules as files: every name known, every panel whole, every file accepted by its own tool."""
 import itertools
+import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -125,6 +127,34 @@ def test_ids_are_unique():
     numbers = [panel["id"] for panel in DASHBOARD["panels"]]
     titles = [panel["title"] for panel in DASHBOARD["panels"]]
     assert len(set(numbers)) == len(numbers) and len(set(titles)) == len(titles)
+
+
+GRAFANA = pathlib.Path(__file__).with_name("grafana")
+needs_node = pytest.mark.skipif(not (GRAFANA / "node_modules").exists(),
+                                reason="npm ci --ignore-scripts in tests/dashboards/grafana first")
+
+
+@needs_node
+def test_grafanas_own_types_accept_it():
+    status, output = run("node", GRAFANA / "check_schema.mjs", queries.OVERVIEW)
+    assert status == 0, output
+
+
+@needs_node
+def test_grafanas_own_types_refuse_a_wrong_one(tmp_path):
+    wrong = queries.overview()
+    wrong["panels"][0]["options"]["graphMode"] = "arena"
+    wrong["panels"][0]["colour"] = "red"
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    status, output = run("node", GRAFANA / "check_schema.mjs", tmp_path / "wrong.json")
+    assert status == 1 and "graphMode" in output and "colour" in output
+
+
+@by_title
+def test_queries_have_only_keys_that_grafana_reads(panel):
+    keys = {"datasource", "editorMode", "expr", "legendFormat", "refId", "range", "instant", "format"}
+    for target in panel["targets"]:
+        assert set(target) <= keys and (target.get("range") or target.get("instant"))
 
 
 @by_title
