@@ -136,7 +136,9 @@ void link_flush(struct link *link)
             return;
         }
         if (count < 0 && errno != EINTR) {
-            load_die("connection %u: cannot write: %s", link->index, strerror(errno));
+            load_die("connection %u: cannot %s: %s", link->index,
+                     errno == ECONNREFUSED ? "connect, is the server on this port?" : "write",
+                     strerror(errno));
         }
         link->out_written += count < 0 ? 0 : (size_t)count;
     }
