@@ -1,0 +1,136 @@
+/* The documents of what this server does not have (routes, gateways, leaf nodes, JetStream, queues
+ * between its parts): the same shape, names and argument errors as nats-server's, and truthfully
+ * empty. */
+#include <strings.h>
+
+#include "broker/inspect.h"
+#include "monitor/request.h"
+
+enum { ABSENT_INDENT = 2, ABSENT_QUEUES_INDENT = 3 };
+
+/* Reads all the boolean arguments; false when one was answered with 400. */
+static bool booleans_are_readable(struct request *request, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool ignored;
+        if (!request_bool(request, names[i], &ignored))
+            return false;
+    }
+    return true;
+}
+
+/* subs, which may also be the word "detail". */
+static bool subs_is_readable(struct request *request)
+{
+    bool ignored;
+    return strcasecmp(request_text(request, "subs"), "detail") == 0 ||
+           request_bool(request, "subs", &ignored);
+}
+
+static struct json_writer *begin(struct request *request, struct inspect_server *server)
+{
+    inspect_server(server);
+    struct json_writer *json = request_json(request, ABSENT_INDENT);
+    json_write_object(json, NULL);
+    return json;
+}
+
+static void finish(struct request *request)
+{
+    json_write_end(&request->json);
+    request_json_end(request);
+}
+
+void absent_routez(struct request *request)
+{
+    if (!subs_is_readable(request))
+        return;
+    request_count(request);
+    struct inspect_server server;
+    struct json_writer *json = begin(request, &server);
+    json_write_text(json, "server_id", server.server_id);
+    json_write_text(json, "server_name", server.server_name);
+    json_write_time(json, "now", server.now_wall_ns);
+    json_write_unsigned(json, "num_routes", 0);
+    json_write_array(json, "routes");
+    json_write_end(json);
+    finish(request);
+}
+
+void absent_gatewayz(struct request *request)
+{
+    static const char *const names[] = {"accs"};
+    if (!booleans_are_readable(request, names, array_length(names)))
+        return;
+    struct inspect_server server;
+    struct json_writer *json = begin(request, &server);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
+    json_write_object(json, "outbound_gateways");
+    json_write_end(json);
+    json_write_object(json, "inbound_gateways");
+    json_write_end(json);
+    finish(request);
+}
+
+void absent_leafz(struct request *request)
+{
+    static const char *const names[] = {"subs"};
+    if (!booleans_are_readable(request, names, array_length(names)))
+        return;
+    struct inspect_server server;
+    struct json_writer *json = begin(request, &server);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
+    json_write_unsigned(json, "leafnodes", 0);
+    json_write_null(json, "leafs");
+    finish(request);
+}
+
+static void write_zeros(struct json_writer *json, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        json_write_unsigned(json, keys[i], 0);
+}
+
+void absent_jsz(struct request *request)
+{
+    static const char *const names[] = {"accounts", "streams", "consumers", "config"};
+    static const char *const limits[] = {"max_memory", "max_storage"};
+    static const char *const usage[] = {"memory",           "storage",  "reserved_memory",
+                                        "reserved_storage", "accounts", "ha_assets"};
+    static const char *const requests[] = {"total", "errors"};
+    static const char *const content[] = {"streams", "consumers", "messages", "bytes"};
+    uint64_t offset, limit;
+    bool leader_only;
+    if (!booleans_are_readable(request, names, array_length(names)) ||
+        !request_page(request, &offset, &limit) ||
+        !request_bool(request, "leader-only", &leader_only))
+        return;
+    if (leader_only) {
+        request_error(request, 400, "filtered response: not leader");
+        return;
+    }
+    struct inspect_server server;
+    struct json_writer *json = begin(request, &server);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
+    json_write_bool(json, "disabled", true);
+    json_write_object(json, "config");
+    write_zeros(json, limits, array_length(limits));
+    json_write_end(json);
+    write_zeros(json, usage, array_length(usage));
+    json_write_object(json, "api");
+    write_zeros(json, requests, array_length(requests));
+    json_write_end(json);
+    write_zeros(json, content, array_length(content));
+    finish(request);
+}
+
+void absent_ipqueuesz(struct request *request)
+{
+    static const char *const names[] = {"all"};
+    if (!booleans_are_readable(request, names, array_length(names)))
+        return;
+    struct json_writer *json = request_json(request, ABSENT_QUEUES_INDENT);
+    json_write_object(json, NULL);
+    json_write_end(json);
+    request_json_end(request);
+}

@@ -1,0 +1,240 @@
+/* /connz: a page of the open connections, of the ring of closed ones, or of both.
+ *
+ * inspect_connections chooses, sorts and cuts the page; each connection of it is written as it
+ * comes. Values are read through the metric table's CONN rows, so that a row added there appears
+ * here, after nats-server's fields. */
+#include <strings.h>
+
+#include "broker/base/clock.h"
+#include "broker/inspect.h"
+#include "monitor/request.h"
+#include "monitor/subscription_json.h"
+#include "monitor/value_json.h"
+
+/* A connection nobody has: what asking for an MQTT client's name finds, as there are no MQTT
+ * clients. */
+#define NO_CID UINT64_MAX
+
+struct listing {
+    struct json_writer *json;
+    struct inspect_query query;
+    struct inspect_page page;
+    struct inspect_server server;
+    bool auth, subs, detail;
+};
+
+struct subscription_listing {
+    struct json_writer *json;
+    bool detail, with_account, any;
+};
+
+static const char *const sort_names[] = {
+    [INSPECT_SORT_CID] = "cid",           [INSPECT_SORT_START] = "start",
+    [INSPECT_SORT_SUBS] = "subs",         [INSPECT_SORT_PENDING] = "pending",
+    [INSPECT_SORT_MSGS_TO] = "msgs_to",   [INSPECT_SORT_MSGS_FROM] = "msgs_from",
+    [INSPECT_SORT_BYTES_TO] = "bytes_to", [INSPECT_SORT_BYTES_FROM] = "bytes_from",
+    [INSPECT_SORT_LAST] = "last",         [INSPECT_SORT_IDLE] = "idle",
+    [INSPECT_SORT_UPTIME] = "uptime",     [INSPECT_SORT_STOP] = "stop",
+    [INSPECT_SORT_REASON] = "reason",     [INSPECT_SORT_RTT] = "rtt",
+};
+
+static bool read_sort(struct request *request, struct inspect_query *query)
+{
+    const char *name = request_text(request, "sort");
+    name = *name ? name : "cid";
+    size_t i = 0;
+    while (i < array_length(sort_names) && strcmp(sort_names[i], name) != 0)
+        i++;
+    if (i == array_length(sort_names)) {
+        request_error(request, 400, "invalid sorting option: %s", name);
+        return false;
+    }
+    query->sort = (enum inspect_sort)i;
+    bool needs_closed = query->sort == INSPECT_SORT_STOP || query->sort == INSPECT_SORT_REASON;
+    if (needs_closed && query->state != INSPECT_CLOSED) {
+        request_error(request, 400, "sort by %s only valid on closed connections", name);
+        return false;
+    }
+    return true;
+}
+
+static bool read_state(struct request *request, struct inspect_query *query)
+{
+    static const struct {
+        const char *name;
+        enum inspect_state state;
+    } states[] = {{"", INSPECT_OPEN},
+                  {"open", INSPECT_OPEN},
+                  {"closed", INSPECT_CLOSED},
+                  {"any", INSPECT_ALL},
+                  {"all", INSPECT_ALL}};
+    const char *name = request_text(request, "state");
+    for (size_t i = 0; i < array_length(states); i++) {
+        if (strcasecmp(states[i].name, name) == 0) {
+            query->state = states[i].state;
+            return true;
+        }
+    }
+    request_error(request, 400, "Error decoding state for %s", name);
+    return false;
+}
+
+/* In nats-server's order of complaints. */
+static bool read_arguments(struct request *request, struct listing *listing)
+{
+    struct inspect_query *query = &listing->query;
+    if (!request_bool(request, "auth", &listing->auth))
+        return false;
+    listing->detail = strcasecmp(request_text(request, "subs"), "detail") == 0;
+    if (!listing->detail && !request_bool(request, "subs", &listing->subs))
+        return false;
+    if (!request_page(request, &query->offset, &query->limit) ||
+        !request_unsigned(request, "cid", &query->cid) || !read_state(request, query))
+        return false;
+    request_count(request);
+    if (!read_sort(request, query))
+        return false;
+    const char *user = request_text(request, "user"), *account = request_text(request, "acc");
+    query->user = *user ? user : NULL;
+    query->account = *account ? account : NULL;
+    if (query->cid)
+        query->limit = 1;
+    if (*request_text(request, "mqtt_client"))
+        query->cid = NO_CID;
+    return true;
+}
+
+static void write_subscription(void *context, const struct inspect_subscription *subscription)
+{
+    struct subscription_listing *list = context;
+    if (!list->any)
+        json_write_array(list->json,
+                         list->detail ? "subscriptions_list_detail" : "subscriptions_list");
+    list->any = true;
+    if (list->detail)
+        subscription_json_write(list->json, subscription, list->with_account);
+    else
+        json_write_span(list->json, NULL, subscription->subject);
+}
+
+static void write_subscriptions(const struct listing *listing,
+                                const struct inspect_connection *connection)
+{
+    struct subscription_listing list = {listing->json, listing->detail,
+                                        connection->stop_wall_ns != 0, false};
+    inspect_connection_subscriptions(connection, write_subscription, &list);
+    if (list.any)
+        json_write_end(listing->json);
+}
+
+static void write_duration(struct json_writer *json, const char *key, int64_t duration_ns)
+{
+    char text[CLOCK_TEXT_MAX];
+    json_write_text(json, key, clock_uptime(duration_ns, text));
+}
+
+/* The table's rows that have a place among nats-server's fields; the others follow. */
+static const enum metric_id placed[] = {
+    METRIC_conn_start,         METRIC_conn_last_activity, /* then stop and reason */
+    METRIC_conn_rtt,                                      /* then uptime and idle */
+    METRIC_conn_pending_bytes, METRIC_conn_in_msgs,       METRIC_conn_out_msgs,
+    METRIC_conn_in_bytes,      METRIC_conn_out_bytes,     METRIC_conn_stalls,
+    METRIC_conn_subscriptions,
+};
+enum { PLACED_TIMES = 2, PLACED_RTT = 3 };
+
+static bool is_placed(enum metric_id id)
+{
+    for (size_t i = 0; i < array_length(placed); i++)
+        if (placed[i] == id)
+            return true;
+    return false;
+}
+
+static void write_row(struct json_writer *json, const struct inspect_connection *connection,
+                      enum metric_id id)
+{
+    value_json_write(json, id, values_connection(connection, id));
+}
+
+/* Times, durations and numbers. */
+static void write_values(struct json_writer *json, const struct inspect_connection *connection)
+{
+    size_t i = 0;
+    while (i < PLACED_TIMES)
+        write_row(json, connection, placed[i++]);
+    if (connection->stop_wall_ns) {
+        json_write_time(json, "stop", connection->stop_wall_ns);
+        json_write_text_if(json, "reason", close_reason_text(connection->reason));
+    }
+    while (i < PLACED_RTT)
+        write_row(json, connection, placed[i++]);
+    write_duration(json, "uptime", connection->uptime_ns);
+    write_duration(json, "idle", connection->idle_ns);
+    while (i < array_length(placed))
+        write_row(json, connection, placed[i++]);
+    for (enum metric_id id = 0; id < METRIC_COUNT; id++)
+        if (metric_descriptors[id].source == METRIC_SOURCE_CONN && !is_placed(id))
+            write_row(json, connection, id);
+}
+
+static void write_connection(void *context, const struct inspect_connection *connection)
+{
+    const struct listing *listing = context;
+    struct json_writer *json = listing->json;
+    json_write_object(json, NULL);
+    json_write_unsigned(json, "cid", connection->cid);
+    json_write_text(json, "kind", "Client");
+    json_write_text(json, "type", "nats");
+    json_write_text(json, "ip", connection->ip);
+    json_write_signed(json, "port", connection->port);
+    write_values(json, connection);
+    json_write_text_if(json, "name", connection->name);
+    json_write_text_if(json, "lang", connection->lang);
+    json_write_text_if(json, "version", connection->version);
+    if (listing->auth) {
+        json_write_text_if(json, "authorized_user", connection->user);
+        if (connection->account && strcmp(connection->account, "$G") != 0)
+            json_write_text_if(json, "account", connection->account);
+    }
+    if (listing->subs || listing->detail)
+        write_subscriptions(listing, connection);
+    json_write_end(json);
+}
+
+static void write_envelope(void *context)
+{
+    struct listing *listing = context;
+    struct json_writer *json = listing->json;
+    bool known = !listing->query.account || listing->page.account_known;
+    request_json_identity(json, known ? listing->server.server_id : "",
+                          listing->server.now_wall_ns);
+    json_write_unsigned(json, "num_connections", listing->page.listed);
+    json_write_unsigned(json, "total", listing->page.matching);
+    json_write_unsigned(json, "offset", listing->query.offset);
+    json_write_unsigned(json, "limit", listing->query.limit);
+    if (known)
+        json_write_array(json, "connections");
+    else
+        json_write_null(json, "connections");
+}
+
+void connz_answer(struct request *request)
+{
+    struct listing listing = {0};
+    if (!read_arguments(request, &listing))
+        return;
+    inspect_server(&listing.server);
+    listing.json = request_json(request, 2);
+    json_write_object(listing.json, NULL);
+    int status = inspect_connections(&listing.query, &listing.page, write_envelope,
+                                     write_connection, &listing);
+    if (status != 0) {
+        request_error(request, 503, "out of memory: ask for fewer connections with limit");
+        return;
+    }
+    if (listing.json->depth > 1)
+        json_write_end(listing.json);
+    json_write_end(listing.json);
+    request_json_end(request);
+}

@@ -1,0 +1,380 @@
+/* libmicrohttpd does the protocol on a small pool of threads; this file decides who answers what.
+ *
+ * A request's way: `begin` sees the raw target before libmicrohttpd decodes it, because its
+ * decoding is not Go's, and makes the exchange; `access` drains the body, then routes once;
+ * `finish` frees the exchange. The answer's bytes go to libmicrohttpd without a copy and are freed
+ * by `release` when the last of them is sent.
+ *
+ * Bounds: connections_max connections (the kernel's backlog holds the rest; past half of them
+ * answers close their connection, so that idle keep-alive connections cannot lock others out),
+ * idle_timeout_s without progress, HTTP_MEMORY_MAX for request line and headers, HTTP_UPLOAD_MAX
+ * for a body nobody reads, and HTTP_ANSWERS_MAX for all answers waiting for their readers together.
+ *
+ * Threads: each pool thread becomes an RCU reader at its first request, and stops being one at its
+ * end, through the destructor of a thread-specific key. Shared between them are only atomics. */
+#include "monitor/http.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
+#include "broker/inspect.h"
+#include "monitor/http_listen.h"
+#include "monitor/request.h"
+
+enum {
+    HTTP_CONNECTIONS_DEFAULT = 256,
+    HTTP_THREADS_DEFAULT = 2,
+    HTTP_IDLE_TIMEOUT_DEFAULT_S = 15,
+    HTTP_MEMORY_MAX = 32 << 10,
+    HTTP_UPLOAD_MAX = 1 << 20
+};
+#define HTTP_ANSWERS_MAX ((size_t)256 << 20)
+
+struct monitor {
+    struct MHD_Daemon *daemon;
+    int port;
+    unsigned connections_max;
+    char *base_path; /* effective: "" or "/like/this" */
+    bool has_key;
+    pthread_key_t reader_key;
+    struct endpoint_counts counts;
+    _Atomic size_t answers_bytes;
+    _Atomic unsigned connections;
+};
+
+struct exchange {
+    struct request request;
+    char *location; /* of a redirection, or NULL */
+    size_t uploaded;
+    bool unreadable;
+    bool started;
+};
+
+struct outgoing {
+    struct monitor *monitor;
+    char *bytes;
+    size_t len;
+};
+
+static void leave_reader(void *registered)
+{
+    (void)registered;
+    inspect_thread_leave();
+}
+
+static void enter_reader(struct monitor *monitor)
+{
+    if (pthread_getspecific(monitor->reader_key))
+        return;
+    inspect_thread_enter();
+    pthread_setspecific(monitor->reader_key, monitor);
+}
+
+static void *begin(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct monitor *monitor = context;
+    (void)connection;
+    struct exchange *exchange = mem_zalloc(sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    request_init(&exchange->request);
+    exchange->request.base_path = monitor->base_path;
+    exchange->request.counts = &monitor->counts;
+    exchange->unreadable = query_parse(&exchange->request.query, target) != 0;
+    return exchange;
+}
+
+static void finish(void *context, struct MHD_Connection *connection, void **slot,
+                   enum MHD_RequestTerminationCode code)
+{
+    struct exchange *exchange = *slot;
+    (void)context;
+    (void)connection;
+    (void)code;
+    if (!exchange)
+        return;
+    request_fini(&exchange->request);
+    mem_free(exchange->location);
+    mem_free(exchange);
+    *slot = NULL;
+}
+
+static void count_connection(void *context, struct MHD_Connection *connection, void **slot,
+                             enum MHD_ConnectionNotificationCode code)
+{
+    struct monitor *monitor = context;
+    (void)connection;
+    (void)slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        atomic_fetch_add_explicit(&monitor->connections, 1, memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&monitor->connections, 1, memory_order_relaxed);
+}
+
+static void release(void *context)
+{
+    struct outgoing *outgoing = context;
+    atomic_fetch_sub_explicit(&outgoing->monitor->answers_bytes, outgoing->len,
+                              memory_order_relaxed);
+    mem_free(outgoing->bytes);
+    mem_free(outgoing);
+}
+
+/* The endpoint of a decoded path, or NULL. */
+static const struct endpoint *find(const struct monitor *monitor, const char *path)
+{
+    size_t len = strlen(monitor->base_path);
+    if (strncmp(path, monitor->base_path, len) != 0)
+        return NULL;
+    const char *rest = path + len;
+    if (len > 0 && *rest == '\0')
+        rest = "/";
+    else if (len > 0 && strcmp(rest, "/") == 0)
+        return NULL;
+    return endpoints_find(rest);
+}
+
+/* The target of a redirection to path: what Go's URL.String makes of it. NULL when out of memory.
+ */
+static char *encode_target(const char *path, const char *query)
+{
+    static const char plain[] = "$&+,/:;=@-._~";
+    struct text_buffer target;
+    text_buffer_init(&target, HTTP_MEMORY_MAX * 4);
+    for (; *path; path++) {
+        unsigned char byte = (unsigned char)*path;
+        bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+        if (letter || (byte >= '0' && byte <= '9') || strchr(plain, byte))
+            text_buffer_append(&target, path, 1);
+        else
+            text_buffer_printf(&target, "%%%02X", byte);
+    }
+    if (*query) {
+        text_buffer_text(&target, "?");
+        text_buffer_text(&target, query);
+    }
+    text_buffer_append(&target, "", 1);
+    size_t len;
+    bool failed = target.failed;
+    char *text = text_buffer_take(&target, &len);
+    if (failed) {
+        mem_free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* true when the path is not clean and the answer points to where it is. */
+static bool redirect(struct exchange *exchange, const char *method)
+{
+    struct request *request = &exchange->request;
+    const char *path = request->query.path;
+    if (!strstr(path, "//") && !strstr(path, "/."))
+        return false;
+    char *clean = mem_alloc(strlen(path) + 2);
+    if (!clean) {
+        request_error(request, 503, "out of memory");
+        return true;
+    }
+    query_clean_path(path, clean);
+    bool different = strcmp(path, clean) != 0;
+    if (different) {
+        request->status = 301;
+        request->content_type = "text/html; charset=utf-8";
+        exchange->location = encode_target(clean, request->query.raw);
+        if (strcmp(method, "GET") == 0 && exchange->location) {
+            text_buffer_text(&request->body, "<a href=\"");
+            text_buffer_html(&request->body, exchange->location);
+            text_buffer_text(&request->body, "\">Moved Permanently</a>.\n\n");
+        }
+    }
+    mem_free(clean);
+    return different;
+}
+
+static void answer(struct monitor *monitor, struct exchange *exchange, const char *method)
+{
+    struct request *request = &exchange->request;
+    if (exchange->unreadable) {
+        request_error(request, 400, "400 Bad Request");
+        return;
+    }
+    if (redirect(exchange, method))
+        return;
+    request->endpoint = find(monitor, request->query.path);
+    if (!request->endpoint) {
+        request_error(request, 404, "404 page not found");
+        request->no_sniff = true;
+        return;
+    }
+    if (atomic_load_explicit(&monitor->answers_bytes, memory_order_relaxed) > HTTP_ANSWERS_MAX) {
+        request_error(request, 503,
+                      "too many large answers are waiting for their readers: try again later");
+        return;
+    }
+    if (request->endpoint->counted_first)
+        request_count(request);
+    enter_reader(monitor);
+    request->endpoint->answer(request);
+    if (request->body.failed)
+        request_error(request, 503, "the answer is too large: use limit and offset");
+}
+
+static struct MHD_Response *make_response(struct monitor *monitor, struct request *request)
+{
+    struct outgoing *outgoing = mem_zalloc(sizeof *outgoing);
+    if (!outgoing)
+        return NULL;
+    outgoing->monitor = monitor;
+    outgoing->bytes = text_buffer_take(&request->body, &outgoing->len);
+    atomic_fetch_add_explicit(&monitor->answers_bytes, outgoing->len, memory_order_relaxed);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        outgoing->len, outgoing->bytes, release, outgoing);
+    if (!response)
+        release(outgoing);
+    return response;
+}
+
+static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exchange,
+                                   struct MHD_Connection *connection)
+{
+    struct request *request = &exchange->request;
+    struct MHD_Response *response = make_response(monitor, request);
+    if (!response)
+        return MHD_NO;
+    unsigned open = atomic_load_explicit(&monitor->connections, memory_order_relaxed);
+    bool ok = MHD_add_response_header(response, "Content-Type", request->content_type) == MHD_YES;
+    if (request->any_origin)
+        ok &= MHD_add_response_header(response, "Access-Control-Allow-Origin", "*") == MHD_YES;
+    if (request->no_sniff)
+        ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
+    if (exchange->location)
+        ok &= MHD_add_response_header(response, "Location", exchange->location) == MHD_YES;
+    if (exchange->unreadable || open > monitor->connections_max / 2)
+        ok &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    enum MHD_Result result =
+        ok ? MHD_queue_response(connection, request->status, response) : MHD_NO;
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result access_request(void *context, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *upload, size_t *upload_size, void **slot)
+{
+    struct monitor *monitor = context;
+    struct exchange *exchange = *slot;
+    (void)url;
+    (void)version;
+    (void)upload;
+    if (!exchange)
+        return MHD_NO;
+    if (!exchange->started) {
+        exchange->started = true;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        exchange->uploaded += *upload_size;
+        *upload_size = 0;
+        return exchange->uploaded <= HTTP_UPLOAD_MAX ? MHD_YES : MHD_NO;
+    }
+    exchange->request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
+    answer(monitor, exchange, method);
+    return send_answer(monitor, exchange, connection);
+}
+
+/* "" for none, else a clean path with a slash at the front and none at the end. NULL when out of
+ * memory. */
+static char *effective_base_path(const char *configured)
+{
+    size_t len = configured ? strlen(configured) : 0;
+    char *joined = mem_alloc(len + 2), *clean = mem_alloc(len + 3);
+    if (joined && clean) {
+        joined[0] = '/';
+        memcpy(joined + 1, configured ? configured : "", len);
+        joined[len + 1] = '\0';
+        query_clean_path(joined, clean);
+        size_t end = strlen(clean);
+        if (end > 0 && clean[end - 1] == '/')
+            clean[end - 1] = '\0';
+    } else {
+        mem_free(clean);
+        clean = NULL;
+    }
+    mem_free(joined);
+    return clean;
+}
+
+static struct MHD_Daemon *start_daemon(struct monitor *monitor,
+                                       const struct monitor_options *options, int fd)
+{
+    unsigned threads = options->threads ? options->threads : HTTP_THREADS_DEFAULT;
+    unsigned timeout_s =
+        options->idle_timeout_s ? options->idle_timeout_s : HTTP_IDLE_TIMEOUT_DEFAULT_S;
+    return MHD_start_daemon(
+        MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, access_request, monitor,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_OPTION_CONNECTION_LIMIT, monitor->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY_MAX,
+        MHD_OPTION_URI_LOG_CALLBACK, begin, monitor, MHD_OPTION_NOTIFY_COMPLETED, finish, monitor,
+        MHD_OPTION_NOTIFY_CONNECTION, count_connection, monitor, MHD_OPTION_END);
+}
+
+int monitor_start(const struct monitor_options *options, struct monitor **out, char *error,
+                  size_t error_size)
+{
+    int fd = -1, status = ERR_MEMORY;
+    snprintf(error, error_size, "out of memory");
+    struct monitor *monitor = mem_zalloc(sizeof *monitor);
+    if (!monitor)
+        return ERR_MEMORY;
+    unsigned threads = options->threads ? options->threads : HTTP_THREADS_DEFAULT;
+    unsigned wanted =
+        options->connections_max ? options->connections_max : HTTP_CONNECTIONS_DEFAULT;
+    monitor->connections_max = wanted > threads ? wanted : threads;
+    monitor->base_path = effective_base_path(options->base_path);
+    monitor->has_key = pthread_key_create(&monitor->reader_key, leave_reader) == 0;
+    if (!monitor->base_path || !monitor->has_key)
+        goto cleanup;
+    status = http_listen(options->host ? options->host : "", options->port, &fd, &monitor->port,
+                         error, error_size);
+    if (status != 0)
+        goto cleanup;
+    monitor->daemon = start_daemon(monitor, options, fd);
+    if (!monitor->daemon) {
+        snprintf(error, error_size, "the threads of the monitoring port could not be started");
+        close(fd);
+        status = ERR_SYSTEM;
+        goto cleanup;
+    }
+    error[0] = '\0';
+    *out = monitor;
+    return 0;
+
+cleanup:
+    monitor_stop(&monitor);
+    return status;
+}
+
+int monitor_port(const struct monitor *monitor)
+{
+    return monitor->port;
+}
+
+void monitor_stop(struct monitor **monitor)
+{
+    struct monitor *stopped = *monitor;
+    if (!stopped)
+        return;
+    *monitor = NULL;
+    if (stopped->daemon)
+        MHD_stop_daemon(stopped->daemon);
+    if (stopped->has_key)
+        pthread_key_delete(stopped->reader_key);
+    mem_free(stopped->base_path);
+    mem_free(stopped);
+}
