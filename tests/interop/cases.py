@@ -10,8 +10,6 @@ import dataclasses
 
 USER, PASSWORD, TOKEN = "interop", "correct horse", "a-token-of-some-length"
 
-PUBLISHERS, SUBSCRIBERS, EACH = 10, 5, 10_000
-
 PERMISSIONS = """
 authorization {
   users = [

@@ -35,3 +35,17 @@ def test_missing_tool_is_a_failure(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(tools.ToolMissing, match="^no-such-tool is not installed: install no-such-package$"):
         tools.need("no-such-tool", "no-such-package")
+
+
+@pytest.mark.parametrize("find, variable", [(tools.prometheus_nats_exporter, "CLEARWING_PROMETHEUS_NATS_EXPORTER"),
+                                            (tools.nats_top, "CLEARWING_NATS_TOP")])
+def test_provided_tool(monkeypatch, tmp_path, find, variable):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv(variable, "")
+    with pytest.raises(tools.ToolMissing, match=f"is not installed: .* {variable}$"):
+        find()
+    tool = tmp_path / "tool"
+    tool.write_text("")
+    tool.chmod(0o755)
+    monkeypatch.setenv(variable, str(tool))
+    assert find() == str(tool)

@@ -114,3 +114,19 @@ def python_client():
 
 
 CLIENTS = {"python": python_client, "javascript": javascript_client, "go": go_client, "c": c_client}
+
+
+def provided(program, variable):
+    """A tool that no package of ours can bring: from the environment variable, or found on PATH."""
+    path = os.environ.get(variable) or shutil.which(program)
+    if not path or not os.access(path, os.X_OK):
+        raise ToolMissing(f"{program} is not installed: put it on PATH, or name the binary in {variable}")
+    return path
+
+
+def prometheus_nats_exporter():
+    return provided("prometheus-nats-exporter", "CLEARWING_PROMETHEUS_NATS_EXPORTER")
+
+
+def nats_top():
+    return provided("nats-top", "CLEARWING_NATS_TOP")
