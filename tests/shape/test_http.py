@@ -102,6 +102,23 @@ def test_callback(subject, path):
         assert reply.content_type == "application/json" and parse(reply.body)
 
 
+# What releases after 2.9.10 added, and the statuses and texts that either release gives.
+NEWER = {
+    "/raftz": {404: ("404 page not found", "No Raft nodes registered")},
+    "/debug/vars": {404: ("404 page not found",), 200: None},
+    "/connz?sort=rtt": {400: ("invalid sorting option: rtt",), 200: None},
+    "/healthz?stream=X": {200: ('{"status":"ok"}',), 400: None},
+}
+
+
+@pytest.mark.parametrize("path", NEWER)
+def test_newer(subject, path):
+    reply = ask(subject, path)
+    assert reply.status in NEWER[path], reply
+    texts = NEWER[path][reply.status]
+    assert texts is None or reply.body.decode().rstrip("\n") in texts
+
+
 COUNTED = ["/varz", "/", "/connz", "/connz?sort=bogus", "/connz?limit=x", "/subsz", "/subscriptionsz", "/routez",
            "/routez?subs=x", "/gatewayz", "/leafz", "/accountz", "/accstatz", "/jsz", "/healthz", "/stacksz", "/ipqueuesz",
            "/nope", "/varz"]
