@@ -53,12 +53,14 @@ def _same(left, right):
 
 
 def condition(words, where):
-    """A function of (value, value at the mark) from words such as `= 5`, `>= 1`, `is int`, `grew 2`, `~ regex`."""
+    """A function of (value, value at the mark) from words such as `= 5`, `>= 1`, `is int`, `grew 2`, `~ regex`, `!~ regex`."""
     operator, argument = words[0], " ".join(words[1:])
     if operator == "is" and argument in TYPES:
         return lambda value, _: TYPES[argument](value)
     if operator == "~":
         return lambda value, _: isinstance(value, str) and re.search(argument, value) is not None
+    if operator == "!~":
+        return lambda value, _: not isinstance(value, str) or re.search(argument, value) is None
     try:
         wanted = json.loads(argument)
     except ValueError:

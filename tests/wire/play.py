@@ -108,6 +108,7 @@ class Player:
         lines = [f"{where}: {self.statement.source}", f"  script:   {self.script.title}",
                  f"  server:   {self.server.kind}", f"  expected: {expected}", f"  received: {received}"]
         if client:
+            client.receive(0.05)  # Whether the server has closed is worth knowing.
             state = "closed by the server" if client.ended else "open"
             lines += [f"  sent:     {show(client.last_sent, 200)}", f"  client:   {client.name}, {state}"]
         if self.loop:
@@ -387,6 +388,9 @@ class Player:
 
     def do_pause(self, statement):
         time.sleep(float(statement.words[0]) / 1000)
+
+    def do_stop_server(self, _):
+        self.server.stop()
 
     def do_repeat(self, statement):
         self.loop.append(0)

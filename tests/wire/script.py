@@ -55,6 +55,7 @@ CLIENT_VERBS = {
 PLAIN_VERBS = {
     "pause": (1, 1), "mark": (0, 0), "json": (3, 99), "varz": (2, 99), "connz": (3, 99),
     "info": (3, 99), "tally": (1, 99), "repeat": (1, 1), "end": (0, 0),
+    "stop-server": (0, 0),
 }
 
 
