@@ -1,0 +1,96 @@
+/* What all workers share: accounts, identity, the INFO line. */
+#include "broker/core/broker.h"
+
+#include <jansson.h>
+#include <sodium.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/err.h"
+#include "broker/base/hash.h"
+#include "broker/base/mem.h"
+#include "broker/core/auth.h"
+#include "broker/core/delivery.h"
+#include "broker/core/nkey.h"
+
+uint64_t hash_seed;
+
+static int init_deliveries(struct broker *broker)
+{
+    broker->deliveries = mem_zalloc(broker->worker_count * sizeof(struct delivery *));
+    if (!broker->deliveries)
+        return ERR_MEMORY;
+    for (unsigned i = 0; i < broker->worker_count; i++) {
+        broker->deliveries[i] = mem_zalloc_aligned(sizeof(struct delivery));
+        if (!broker->deliveries[i] || delivery_init(broker->deliveries[i], broker, i) != 0)
+            return ERR_MEMORY;
+    }
+    return 0;
+}
+
+int broker_init(struct broker *broker, const struct options *options, unsigned workers)
+{
+    *broker = (struct broker){.options = options, .worker_count = workers};
+    if (sodium_init() < 0)
+        return ERR_SYSTEM;
+    randombytes_buf(&hash_seed, sizeof hash_seed);
+    nkey_new_server(broker->server_id, NULL);
+    broker->server_name = options->server_name ? options->server_name : broker->server_id;
+    broker->start_wall_ns = clock_wall_ns();
+    broker->start_mono_ns = clock_mono_ns();
+    broker->auth_required = auth_required(options);
+    /* nats-server's own internal clients take the first few; clients' ids start behind them. */
+    atomic_init(&broker->last_cid, 3);
+    broker->global_account = account_new("$G", false, workers);
+    broker->system_account = account_new("$SYS", true, workers);
+    int error = closed_ring_init(&broker->closed, (uint32_t)options->max_closed_clients);
+    if (!error && broker->global_account && broker->system_account)
+        error = init_deliveries(broker);
+    else
+        error = ERR_MEMORY;
+    if (error)
+        broker_fini(broker);
+    return error;
+}
+
+void broker_fini(struct broker *broker)
+{
+    for (unsigned i = 0; broker->deliveries && i < broker->worker_count; i++) {
+        if (broker->deliveries[i])
+            delivery_fini(broker->deliveries[i]);
+        mem_free(broker->deliveries[i]);
+    }
+    mem_free(broker->deliveries);
+    broker->deliveries = NULL;
+    account_free(&broker->global_account);
+    account_free(&broker->system_account);
+    closed_ring_fini(&broker->closed);
+    mem_free(broker->info_head);
+    broker->info_head = NULL;
+}
+
+int broker_compose_info(struct broker *broker)
+{
+    const struct options *options = broker->options;
+    json_t *info = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:I}", "server_id", broker->server_id,
+        "server_name", broker->server_name, "version", CLEARWING_NATS_VERSION, "clearwing_version",
+        CLEARWING_VERSION, "proto", 1, "go", "none", "host", options->host, "port", broker->port,
+        "headers", !options->no_header_support, "max_payload", (json_int_t)options->max_payload);
+    if (!info)
+        return ERR_MEMORY;
+    if (broker->auth_required)
+        json_object_set_new(info, "auth_required", json_true());
+    char *text = json_dumps(info, JSON_COMPACT);
+    json_decref(info);
+    if (!text)
+        return ERR_MEMORY;
+    size_t len = strlen(text) - 1; /* the last brace comes behind the connection's own fields */
+    broker->info_head = mem_alloc(5 + len + 1);
+    if (broker->info_head) {
+        memcpy(broker->info_head, "INFO ", 5);
+        memcpy(broker->info_head + 5, text, len);
+        broker->info_head[5 + len] = '\0';
+    }
+    free(text);
+    return broker->info_head ? 0 : ERR_MEMORY;
+}

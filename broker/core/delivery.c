@@ -1,0 +1,453 @@
+/* One published message: match, then each plain subscription, then one member of each queue group. A subscription of this
+ * worker is written into its session's queue at once; those of another worker go there in one mail.
+ *
+ *     MSG <subject> <sid> [<reply> ]<size>\r\n<payload>\r\n
+ *         `--- head -' `--- tail of the line -'
+ *
+ * Only the sid differs between receivers, so head and tail are composed once per message in `struct outgoing_line`. Payloads up to
+ * COPY_MAX are copied behind the line, larger ones are one block that queues point to. Invariants:
+ *
+ *  1. Messages of one publisher reach one receiver in order: local ones through its queue, mailed ones because mail
+ *     between two workers stays in order.
+ *  2. A subscription is counted, ended and removed by its owner only. Publishers elsewhere merely claim a place while an
+ *     automatic unsubscribe is pending.
+ *  3. Nothing here removes from the interest while a match result is being walked, but for subscriptions that the walk has
+ *     passed; what is removed stays readable until the RCU section ends.
+ */
+#include "broker/core/delivery.h"
+
+#include "broker/base/clock.h"
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
+
+/* From here on sharing a block beats copying: two pieces for writev against a copy per receiver. */
+enum { COPY_MAX = 1024 };
+
+/* A full queue's producers wait this long for each delivery, at most STALL_MAX for a batch: nats-server's figures. */
+#define STALL_NS      (2 * NS_PER_MS)
+#define STALL_FULL_NS (5 * NS_PER_MS)
+#define STALL_MAX_NS  (10 * NS_PER_MS)
+
+struct outgoing_line {
+    const struct publish *message;
+    struct block *block;  /* the payload's, made when first needed; one reference held here */
+    bool own_block;
+    size_t head_len;      /* "MSG subject " ; for HMSG one byte more, see line_head */
+    const char *head;     /* begins with H */
+    struct span tail;     /* without headers: "[reply ]size\r\n" */
+    struct span tail_headers; /* with them: "[reply ]hdr total\r\n"; len 0: not composed */
+};
+
+struct message_mail {
+    struct mail mail;
+    struct block *block; /* subject, reply, payload with its CR LF */
+    uint32_t subject_len, reply_len, header_size, payload_len;
+    struct block *payload_block; /* where the payload lies; may be `block` */
+    const char *payload;
+    uint32_t target_count;
+    struct sub *targets[];
+};
+
+/* ---- life ---- */
+
+int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index)
+{
+    delivery->broker = broker;
+    delivery->index = index;
+    delivery->random = (uint64_t)clock_wall_ns() * 0x9e3779b97f4a7c15u + index + 1;
+    delivery->outgoing = mem_zalloc(broker->worker_count * sizeof *delivery->outgoing);
+    delivery_set_time(delivery);
+    return delivery->outgoing ? 0 : ERR_MEMORY;
+}
+
+void delivery_fini(struct delivery *delivery)
+{
+    garbage_free_all(&delivery->garbage);
+    outq_pool_fini(&delivery->pool);
+    for (unsigned i = 0; delivery->outgoing && i < delivery->broker->worker_count; i++)
+        mem_free(delivery->outgoing[i].targets);
+    mem_free(delivery->outgoing);
+    mem_free(delivery->line);
+}
+
+void delivery_set_time(struct delivery *delivery)
+{
+    delivery->now_mono_ns = clock_mono_ns();
+    delivery->now_wall_ns = clock_wall_ns();
+}
+
+uint64_t delivery_random(struct delivery *delivery)
+{
+    uint64_t x = delivery->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return delivery->random = x;
+}
+
+void delivery_count(struct delivery *delivery, struct account *account)
+{
+    if (delivery->out_msgs == 0)
+        return;
+    struct account_worker *part = delivery_account(delivery, account);
+    account_count(&part->out_msgs, delivery->out_msgs);
+    account_count(&part->out_bytes, delivery->out_bytes);
+    metrics_add(&delivery->cells, METRIC_out_msgs, delivery->out_msgs);
+    metrics_add(&delivery->cells, METRIC_out_bytes, delivery->out_bytes);
+    delivery->out_msgs = delivery->out_bytes = 0;
+}
+
+/* ---- the line ---- */
+
+static char *append_span(char *at, struct span text)
+{
+    memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+static char *append_number(char *at, uint32_t number)
+{
+    char digits[10];
+    int count = 0;
+    do
+        digits[count++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
+static char *append_tail(char *at, struct span reply, uint32_t header_size, uint32_t size)
+{
+    if (reply.len > 0) {
+        at = append_span(at, reply);
+        *at++ = ' ';
+    }
+    if (header_size > 0) {
+        at = append_number(at, header_size);
+        *at++ = ' ';
+    }
+    at = append_number(at, size);
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+/* Composes what all receivers' lines share, in the worker's own buffer. */
+static int line_compose(struct delivery *delivery, const struct publish *message,
+                        struct outgoing_line *line)
+{
+    size_t needed = message->subject.len + 2 * message->reply.len + 64;
+    if (needed > delivery->line_capacity) {
+        char *larger = mem_realloc(delivery->line, needed * 2);
+        if (!larger)
+            return ERR_MEMORY;
+        delivery->line = larger;
+        delivery->line_capacity = needed * 2;
+    }
+    *line = (struct outgoing_line){.message = message, .block = message->block, .head = delivery->line};
+    char *at = append_span(delivery->line, SPAN_LITERAL("HMSG "));
+    at = append_span(at, message->subject);
+    *at++ = ' ';
+    line->head_len = (size_t)(at - delivery->line);
+    uint32_t size = (uint32_t)message->payload.len - 2;
+    char *end = append_tail(at, message->reply, 0, size - message->header_size);
+    line->tail = (struct span){at, (size_t)(end - at)};
+    if (message->header_size > 0) {
+        at = end;
+        end = append_tail(at, message->reply, message->header_size, size);
+        line->tail_headers = (struct span){at, (size_t)(end - at)};
+    }
+    return 0;
+}
+
+/* The payload as something that lasts; NULL when out of memory. */
+static struct block *line_block(struct outgoing_line *line)
+{
+    if (!line->block) {
+        line->block = block_new(line->message->payload.len);
+        if (!line->block)
+            return NULL;
+        memcpy(line->block->bytes, line->message->payload.ptr, line->message->payload.len);
+        line->own_block = true;
+    }
+    return line->block;
+}
+
+/* Queues one message; returns its header and payload bytes, or -1 when out of memory. */
+static int64_t line_queue(struct delivery *delivery, struct session *to, const struct sub *sub,
+                          struct outgoing_line *line)
+{
+    bool headers = to->headers && line->tail_headers.len > 0;
+    size_t skip = headers ? 0 : line->message->header_size;
+    struct span head = {line->head + !headers, line->head_len - !headers};
+    struct span tail = headers ? line->tail_headers : line->tail;
+    struct span payload = {line->message->payload.ptr + skip, line->message->payload.len - skip};
+    bool copy = payload.len <= COPY_MAX;
+    size_t len = head.len + sub->sid_len + 1 + tail.len;
+    char *room = outq_reserve(&to->out, &delivery->pool, len + (copy ? payload.len : 0));
+    if (!room)
+        return -1;
+    char *at = append_span(room, head);
+    at = append_span(at, sub_sid(sub));
+    *at++ = ' ';
+    at = append_span(at, tail);
+    if (copy) {
+        at = append_span(at, payload);
+    } else {
+        struct block *block = line_block(line);
+        if (!block)
+            return -1;
+        if (line->own_block)
+            payload.ptr = block->bytes + skip;
+        outq_commit(&to->out, len);
+        outq_count_message(&to->out);
+        if (outq_append_block(&to->out, &delivery->pool, block, payload) != 0)
+            return -1;
+        return (int64_t)payload.len - 2;
+    }
+    outq_commit(&to->out, (size_t)(at - room));
+    outq_count_message(&to->out);
+    return (int64_t)payload.len - 2;
+}
+
+/* ---- receivers of this worker ---- */
+
+/* A receiver without room: how long its producer should wait. False: with no_fast_producer_stall, go without. */
+static COLD bool hold_back(struct delivery *delivery, struct session *from, struct session *to)
+{
+    const struct options *options = delivery->broker->options;
+    if (options->no_fast_producer_stall)
+        return false;
+    if (from && from != to && from->stall_ns < STALL_MAX_NS) {
+        bool full = outq_pending_bytes(&to->out) >= (uint64_t)options->max_pending;
+        from->stall_ns += full ? STALL_FULL_NS : STALL_NS;
+        atomic_fetch_add_explicit(&to->stalls, 1, memory_order_relaxed);
+        metrics_add(&delivery->cells, METRIC_stalled_clients, 1);
+    }
+    return true;
+}
+
+static bool deliver_local(struct delivery *delivery, struct session *from, struct sub *sub,
+                          struct outgoing_line *line)
+{
+    struct session *to = sub->session;
+    if (to->close_reason != CLOSE_NONE || atomic_load_explicit(&sub->gone, memory_order_relaxed))
+        return false;
+    uint64_t delivered = atomic_load_explicit(&sub->delivered, memory_order_relaxed);
+    uint64_t max = atomic_load_explicit(&sub->max, memory_order_relaxed);
+    if (max > 0 && delivered >= max)
+        return false;
+    if (atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
+        return false;
+    int64_t bytes = line_queue(delivery, to, sub, line);
+    if (bytes < 0) {
+        session_fail(to, CLOSE_OUT_OF_MEMORY);
+        return false;
+    }
+    atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
+    session_add(&to->out_msgs, 1);
+    session_add(&to->out_bytes, (uint64_t)bytes);
+    atomic_store_explicit(&to->last_activity_wall_ns, delivery->now_wall_ns, memory_order_relaxed);
+    delivery->out_msgs++;
+    delivery->out_bytes += (uint64_t)bytes;
+    session_touch(to);
+    session_after_queueing(to);
+    if (max > 0 && delivered + 1 >= max)
+        session_remove_sub(to, sub);
+    return true;
+}
+
+/* ---- receivers of other workers ---- */
+
+/* Whether a message may be mailed to this subscription; takes one of its last places if they are counted. */
+static bool claim(struct delivery *delivery, struct session *from, struct sub *sub)
+{
+    if (atomic_load_explicit(&sub->gone, memory_order_acquire))
+        return false;
+    struct delivery *owner = delivery->broker->deliveries[sub->worker];
+    if (atomic_load_explicit(&owner->gated, memory_order_relaxed) > 0 &&
+        atomic_load_explicit(&sub->session->gated, memory_order_relaxed) &&
+        !hold_back(delivery, from, sub->session))
+        return false;
+    uint64_t max = atomic_load_explicit(&sub->max, memory_order_acquire);
+    return max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max;
+}
+
+static bool address_remote(struct delivery *delivery, struct session *from, struct sub *sub)
+{
+    if (!claim(delivery, from, sub))
+        return false;
+    struct delivery_outgoing *outgoing = &delivery->outgoing[sub->worker];
+    if (outgoing->count == outgoing->capacity) {
+        uint32_t capacity = outgoing->capacity ? outgoing->capacity * 2 : 16;
+        struct sub **targets = mem_realloc(outgoing->targets, capacity * sizeof *targets);
+        if (!targets)
+            return false;
+        outgoing->targets = targets;
+        outgoing->capacity = capacity;
+    }
+    outgoing->targets[outgoing->count++] = sub;
+    return true;
+}
+
+static void open_message(struct mail *mail, struct delivery *receiver)
+{
+    struct message_mail *self = container_of(mail, struct message_mail, mail);
+    struct publish message = {
+        .subject = {self->block->bytes, self->subject_len},
+        .reply = {self->block->bytes + self->subject_len, self->reply_len},
+        .header_size = self->header_size,
+        .payload = {self->payload, self->payload_len},
+        .block = self->payload_block,
+    };
+    struct outgoing_line line;
+    if (line_compose(receiver, &message, &line) == 0) {
+        for (uint32_t i = 0; i < self->target_count; i++)
+            deliver_local(receiver, NULL, self->targets[i], &line);
+        delivery_count(receiver, self->targets[0]->session->account);
+    }
+    if (self->payload_block != self->block)
+        block_unref(self->payload_block);
+    block_unref(self->block);
+    mem_free(self);
+}
+
+/* Names, and the payload if it lies nowhere that lasts, in one block for all mails of the message. */
+static struct block *mail_block(struct outgoing_line *line, const char **payload)
+{
+    const struct publish *message = line->message;
+    size_t names = message->subject.len + message->reply.len;
+    size_t copied = line->block ? 0 : message->payload.len;
+    struct block *block = block_new(names + copied);
+    if (!block)
+        return NULL;
+    append_span(block->bytes, message->subject);
+    if (message->reply.len > 0)
+        append_span(block->bytes + message->subject.len, message->reply);
+    if (copied > 0)
+        append_span(block->bytes + names, message->payload);
+    *payload = line->own_block       ? line->block->bytes
+               : line->block != NULL ? message->payload.ptr
+                                     : block->bytes + names;
+    return block;
+}
+
+static void send_mail(struct delivery *delivery, struct session *from, unsigned to,
+                      struct outgoing_line *line, struct block *block, const char *payload)
+{
+    struct delivery_outgoing *outgoing = &delivery->outgoing[to];
+    size_t targets = outgoing->count * sizeof outgoing->targets[0];
+    struct message_mail *mail = mem_alloc(sizeof *mail + targets);
+    if (!mail)
+        return;
+    const struct publish *message = line->message;
+    struct block *payload_block = line->block ? line->block : block;
+    *mail = (struct message_mail){
+        .mail = {.bytes = (uint32_t)(sizeof *mail + targets + message->payload.len),
+                 .open = open_message},
+        .block = block_ref(block),
+        .subject_len = (uint32_t)message->subject.len,
+        .reply_len = (uint32_t)message->reply.len,
+        .header_size = message->header_size,
+        .payload_len = (uint32_t)message->payload.len,
+        .payload_block = payload_block == block ? block : block_ref(payload_block),
+        .payload = payload,
+        .target_count = outgoing->count,
+    };
+    memcpy(mail->targets, outgoing->targets, targets);
+    metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
+    if (delivery->carrier.send(delivery->carrier.context, to, &mail->mail) && from &&
+        from->stall_ns < STALL_MAX_NS)
+        from->stall_ns += STALL_NS;
+}
+
+static void send_all_mail(struct delivery *delivery, struct session *from, struct outgoing_line *line)
+{
+    struct block *block = NULL;
+    const char *payload = NULL;
+    for (unsigned i = 0; i < delivery->broker->worker_count; i++) {
+        if (delivery->outgoing[i].count == 0)
+            continue;
+        if (!block)
+            block = mail_block(line, &payload);
+        if (block)
+            send_mail(delivery, from, i, line, block, payload);
+        delivery->outgoing[i].count = 0;
+    }
+    block_unref(block);
+}
+
+/* ---- publish ---- */
+
+static inline bool deliver(struct delivery *delivery, struct session *from, struct sub *sub,
+                           struct outgoing_line *line, bool *mailed)
+{
+    if (sub->session == from && !from->echo)
+        return false;
+    if (sub->worker == delivery->index)
+        return deliver_local(delivery, from, sub, line);
+    bool taken = address_remote(delivery, from, sub);
+    *mailed |= taken;
+    return taken;
+}
+
+uint64_t delivery_publish(struct delivery *delivery, struct session *from, const struct publish *message)
+{
+    struct account_worker *part = delivery_account(delivery, from->account);
+    const struct match *match = match_cache_find(&part->cache, message->subject);
+    if (!match || match->sub_count == 0)
+        return 0;
+    struct outgoing_line line;
+    if (line_compose(delivery, message, &line) != 0)
+        return 0;
+    uint64_t reached = 0;
+    bool mailed = false;
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        reached += deliver(delivery, from, match->subs[i], &line, &mailed);
+    for (uint32_t i = 0; i < match->group_count; i++) {
+        struct match_group group = match->groups[i];
+        uint32_t start = group.count > 1 ? (uint32_t)(delivery_random(delivery) % group.count) : 0;
+        for (uint32_t tried = 0; tried < group.count; tried++) {
+            uint32_t member = group.first + (start + tried) % group.count;
+            if (deliver(delivery, from, match->subs[member], &line, &mailed)) {
+                reached++;
+                break;
+            }
+        }
+    }
+    if (mailed)
+        send_all_mail(delivery, from, &line);
+    if (line.own_block)
+        block_unref(line.block);
+    return reached;
+}
+
+void delivery_no_responders(struct delivery *delivery, struct session *from,
+                            const struct publish *message)
+{
+    struct account_worker *part = delivery_account(delivery, from->account);
+    const struct match *match = match_cache_find(&part->cache, message->reply);
+    for (uint32_t i = 0; match && i < match->plain_count; i++) {
+        struct sub *sub = match->subs[i];
+        if (sub->session != from || atomic_load_explicit(&sub->gone, memory_order_relaxed))
+            continue;
+        static const char status[] = " 16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
+        size_t len = 5 + message->reply.len + 1 + sub->sid_len + sizeof status - 1;
+        char *room = outq_reserve(&from->out, &delivery->pool, len);
+        if (!room) {
+            session_fail(from, CLOSE_OUT_OF_MEMORY);
+            return;
+        }
+        char *at = append_span(room, SPAN_LITERAL("HMSG "));
+        at = append_span(at, message->reply);
+        *at++ = ' ';
+        at = append_span(at, sub_sid(sub));
+        append_span(at, SPAN_LITERAL(status));
+        outq_commit(&from->out, len);
+        session_touch(from);
+        session_after_queueing(from);
+        metrics_add(&delivery->cells, METRIC_no_responders, 1);
+        return;
+    }
+}

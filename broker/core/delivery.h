@@ -1,0 +1,78 @@
+/* From a published message to the queues of those who want it.
+ *
+ * struct delivery is the core's part of one worker: caches, counters, spare chunks, mail to other workers, and the list
+ * of sessions touched in this turn. Its worker alone uses it, but for what is marked "any thread". */
+#ifndef BROKER_CORE_DELIVERY_H
+#define BROKER_CORE_DELIVERY_H
+
+#include "broker/base/garbage.h"
+#include "broker/core/broker.h"
+#include "broker/core/mail.h"
+#include "broker/core/outq.h"
+#include "broker/core/session.h"
+#include "broker/metrics.h"
+
+struct publish {
+    struct span subject, reply; /* reply.len 0: none */
+    uint32_t header_size;       /* of the payload's front; 0: no headers */
+    struct span payload;        /* headers and body, then CR LF: len counts these too */
+    struct block *block;        /* where the payload lies, or NULL: somewhere that does not last */
+};
+
+/* Subscriptions of one other worker that one message goes to. */
+struct delivery_outgoing {
+    struct sub **targets;
+    uint32_t count, capacity;
+};
+
+struct delivery {
+    struct broker *broker;
+    unsigned index;
+    struct mail_carrier carrier;
+
+    /* Read by any thread. */
+    struct metric_cells cells;
+    _Atomic uint64_t closed[CLOSE_REASON_COUNT];
+    struct session *_Atomic sessions; /* a list by session->next */
+    _Atomic uint32_t gated;           /* how many of its sessions are gated */
+
+    /* The time, refreshed by the worker at each batch of input. */
+    int64_t now_mono_ns, now_wall_ns;
+
+    struct session *touched;
+    struct garbage_list garbage;
+    struct outq_pool pool;
+    uint64_t random;
+
+    struct delivery_outgoing *outgoing; /* by worker */
+    uint64_t out_msgs, out_bytes;       /* since the last delivery_count */
+
+    /* Pieces of the MSG line being delivered. */
+    char *line;
+    size_t line_capacity;
+};
+
+MUST_CHECK int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index);
+void delivery_fini(struct delivery *delivery);
+
+/* Reads the clocks. */
+void delivery_set_time(struct delivery *delivery);
+
+/* Delivers to all that are interested. Returns how many it reached, remote ones counted when mailed. */
+uint64_t delivery_publish(struct delivery *delivery, struct session *from, const struct publish *message);
+/* Tells a requester that nobody listens, if it asked to be told. */
+void delivery_no_responders(struct delivery *delivery, struct session *from,
+                            const struct publish *message);
+/* Moves what was delivered since the last call into the counters of worker and account. */
+void delivery_count(struct delivery *delivery, struct account *account);
+
+/* The worker's part of an account. */
+static inline struct account_worker *delivery_account(struct delivery *delivery,
+                                                      const struct account *account)
+{
+    return account->workers[delivery->index];
+}
+
+uint64_t delivery_random(struct delivery *delivery);
+
+#endif

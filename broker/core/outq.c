@@ -1,0 +1,221 @@
+/* A queue is a list of chunks. A chunk either holds copied bytes or points into a shared block:
+ *
+ *     head -> [ MSG a 1 5..hello..MSG b 1 9000.. ] -> [ -> block, 9002 bytes ] -> [ MSG c ... ] <- tail
+ *
+ * Copied chunks start small and get larger while the queue is not drained, so that ten thousand receivers of one small message
+ * cost ten thousand small chunks, and one busy receiver gets large writes. Invariants:
+ *
+ *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit.
+ *  2. pending_bytes = sum of the chunks' lengths - head_written.
+ *  3. head_written < length of head.
+ *
+ * The pool keeps a bounded number of chunks of each size, so that a steady flow allocates nothing.
+ */
+#include "broker/core/outq.h"
+
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
+
+struct outq_chunk {
+    struct outq_chunk *next;
+    struct block *block; /* NULL: the bytes are copied, behind the struct */
+    const char *data;
+    uint32_t len, capacity;
+    uint32_t msgs; /* messages that begin here */
+    int size; /* index of capacities; -1: made to measure */
+    char bytes[];
+};
+
+/* Size 0 is a chunk that only points. */
+static const uint32_t capacities[OUTQ_CHUNK_SIZES] = {0, 1024, 8192, 65536 - 64};
+static const uint32_t spare_max[OUTQ_CHUNK_SIZES] = {1024, 256, 64, 16};
+
+static struct outq_chunk *chunk_new(struct outq_pool *pool, int size, size_t capacity)
+{
+    if (size >= 0 && pool->spare[size]) {
+        struct outq_chunk *chunk = pool->spare[size];
+        pool->spare[size] = chunk->next;
+        pool->spare_count[size]--;
+        chunk->next = NULL;
+        return chunk;
+    }
+    struct outq_chunk *chunk = mem_alloc(sizeof *chunk + capacity);
+    if (!chunk)
+        return NULL;
+    *chunk = (struct outq_chunk){.capacity = (uint32_t)capacity, .size = size};
+    return chunk;
+}
+
+static void chunk_free(struct outq_pool *pool, struct outq_chunk *chunk)
+{
+    if (chunk->block)
+        block_unref(chunk->block);
+    chunk->block = NULL;
+    chunk->len = 0;
+    chunk->msgs = 0;
+    int size = chunk->size;
+    if (size < 0 || pool->spare_count[size] >= spare_max[size]) {
+        mem_free(chunk);
+        return;
+    }
+    chunk->next = pool->spare[size];
+    pool->spare[size] = chunk;
+    pool->spare_count[size]++;
+}
+
+static void add_pending(struct outq *queue, size_t bytes)
+{
+    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) + bytes,
+                          memory_order_relaxed);
+}
+
+static void link_tail(struct outq *queue, struct outq_chunk *chunk)
+{
+    if (queue->tail)
+        queue->tail->next = chunk;
+    else
+        queue->head = chunk;
+    queue->tail = chunk;
+}
+
+/* The next chunk's size: one step larger than the last copied one, while that is still queued. */
+static int next_size(const struct outq *queue, size_t len)
+{
+    int size = queue->tail && queue->tail->size > 0 ? queue->tail->size + 1 : 1;
+    if (queue->tail && queue->tail->size == 0)
+        size = 2;
+    if (size >= OUTQ_CHUNK_SIZES)
+        size = OUTQ_CHUNK_SIZES - 1;
+    while (size < OUTQ_CHUNK_SIZES && capacities[size] < len)
+        size++;
+    return size < OUTQ_CHUNK_SIZES ? size : -1;
+}
+
+char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len)
+{
+    struct outq_chunk *tail = queue->tail;
+    if (!tail || tail->block || tail->capacity - tail->len < len) {
+        int size = next_size(queue, len);
+        tail = chunk_new(pool, size, size < 0 ? len : capacities[size]);
+        if (!tail)
+            return NULL;
+        tail->data = tail->bytes;
+        link_tail(queue, tail);
+    }
+    return tail->bytes + tail->len;
+}
+
+void outq_commit(struct outq *queue, size_t len)
+{
+    struct outq_chunk *tail = queue->tail;
+    check(tail->capacity - tail->len >= len);
+    tail->len += (uint32_t)len;
+    add_pending(queue, len);
+}
+
+void outq_count_message(struct outq *queue)
+{
+    queue->tail->msgs++;
+    queue->pending_msgs++;
+}
+
+int outq_append(struct outq *queue, struct outq_pool *pool, struct span bytes)
+{
+    char *room = outq_reserve(queue, pool, bytes.len);
+    if (!room)
+        return ERR_MEMORY;
+    memcpy(room, bytes.ptr, bytes.len);
+    outq_commit(queue, bytes.len);
+    return 0;
+}
+
+int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *block,
+                      struct span bytes)
+{
+    struct outq_chunk *chunk = chunk_new(pool, 0, 0);
+    if (!chunk)
+        return ERR_MEMORY;
+    chunk->block = block_ref(block);
+    chunk->data = bytes.ptr;
+    chunk->len = (uint32_t)bytes.len;
+    link_tail(queue, chunk);
+    add_pending(queue, bytes.len);
+    return 0;
+}
+
+int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes)
+{
+    int count = 0;
+    size_t skip = queue->head_written, total = 0;
+    for (struct outq_chunk *chunk = queue->head; chunk && count < most && total < max_bytes;
+         chunk = chunk->next) {
+        /* writev's type is not const; it only reads. */
+        union {
+            const char *from;
+            void *to;
+        } data = {chunk->data + skip};
+        pieces[count++] = (struct iovec){data.to, chunk->len - skip};
+        total += chunk->len - skip;
+        skip = 0;
+    }
+    return count;
+}
+
+void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes)
+{
+    check(bytes <= outq_pending_bytes(queue));
+    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) - bytes,
+                          memory_order_relaxed);
+    bytes += queue->head_written;
+    while (queue->head && bytes >= queue->head->len) {
+        struct outq_chunk *done = queue->head;
+        bytes -= done->len;
+        queue->pending_msgs -= done->msgs;
+        queue->head = done->next;
+        chunk_free(pool, done);
+    }
+    if (!queue->head)
+        queue->tail = NULL;
+    queue->head_written = bytes;
+}
+
+void outq_clear(struct outq *queue, struct outq_pool *pool)
+{
+    while (queue->head) {
+        struct outq_chunk *next = queue->head->next;
+        chunk_free(pool, queue->head);
+        queue->head = next;
+    }
+    queue->tail = NULL;
+    queue->head_written = 0;
+    queue->pending_msgs = 0;
+    atomic_store_explicit(&queue->pending_bytes, 0, memory_order_relaxed);
+}
+
+void outq_pool_fini(struct outq_pool *pool)
+{
+    for (int size = 0; size < OUTQ_CHUNK_SIZES; size++) {
+        while (pool->spare[size]) {
+            struct outq_chunk *next = pool->spare[size]->next;
+            mem_free(pool->spare[size]);
+            pool->spare[size] = next;
+        }
+        pool->spare_count[size] = 0;
+    }
+}
+
+void outq_verify(const struct outq *queue)
+{
+    uint64_t total = 0, msgs = 0;
+    const struct outq_chunk *last = NULL;
+    for (const struct outq_chunk *chunk = queue->head; chunk; chunk = chunk->next) {
+        check(chunk->len > 0);
+        total += chunk->len;
+        msgs += chunk->msgs;
+        last = chunk;
+    }
+    check(last == queue->tail);
+    check(msgs == queue->pending_msgs);
+    check(total - queue->head_written == outq_pending_bytes(queue));
+    check(queue->head ? queue->head_written < queue->head->len : queue->head_written == 0);
+}

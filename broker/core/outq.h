@@ -1,0 +1,65 @@
+/* The outbound queue of one connection: bytes to write, in order, partly copied and partly shared blocks.
+ *
+ * Used by the connection's own worker only, except outq_pending_bytes (any thread). The chunks come from the worker's
+ * pool and go back to it. Sizes are bytes. */
+#ifndef BROKER_CORE_OUTQ_H
+#define BROKER_CORE_OUTQ_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "broker/base/base.h"
+#include "broker/base/block.h"
+
+struct outq_chunk;
+
+enum { OUTQ_CHUNK_SIZES = 4 };
+
+/* Spare chunks of one worker, by size. */
+struct outq_pool {
+    struct outq_chunk *spare[OUTQ_CHUNK_SIZES];
+    uint32_t spare_count[OUTQ_CHUNK_SIZES];
+};
+
+struct outq {
+    struct outq_chunk *head, *tail;
+    size_t head_written; /* bytes of head already on the socket */
+    _Atomic uint64_t pending_bytes;
+    uint64_t pending_msgs; /* messages in chunks that are not wholly written */
+};
+
+static inline uint64_t outq_pending_bytes(const struct outq *queue)
+{
+    return atomic_load_explicit(&queue->pending_bytes, memory_order_relaxed);
+}
+
+static inline bool outq_is_empty(const struct outq *queue)
+{
+    return queue->head == NULL;
+}
+
+/* Room for len contiguous bytes at the end; write them, then call outq_commit with what was used (at most len).
+ * NULL when out of memory. */
+char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len);
+void outq_commit(struct outq *queue, size_t len);
+/* Says that a message begins in what was just committed. */
+void outq_count_message(struct outq *queue);
+
+/* Copies bytes to the end. 0 or ERR_MEMORY. */
+MUST_CHECK int outq_append(struct outq *queue, struct outq_pool *pool, struct span bytes);
+/* Points to bytes inside a block; takes a reference of its own. 0 or ERR_MEMORY. */
+MUST_CHECK int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *block,
+                                 struct span bytes);
+
+/* The next bytes to write, at most `most` pieces and about max_bytes. Returns how many pieces. */
+int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes);
+/* Takes off what the socket took. */
+void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes);
+/* Discards all. */
+void outq_clear(struct outq *queue, struct outq_pool *pool);
+
+void outq_pool_fini(struct outq_pool *pool);
+/* Tests: pending_bytes is what the chunks hold. */
+void outq_verify(const struct outq *queue);
+
+#endif

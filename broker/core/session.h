@@ -1,0 +1,120 @@
+/* One client's side of the protocol: bytes in, operations, bytes queued to go out.
+ *
+ * A session belongs to one worker for life; only that worker calls what is declared here. Other threads read what is
+ * marked so, inside an RCU section, which is why a session is freed as garbage. It knows no socket: its owner (a
+ * connection, or the simulator) feeds it and writes out its queue whenever it stands on the worker's touched list. */
+#ifndef BROKER_CORE_SESSION_H
+#define BROKER_CORE_SESSION_H
+
+#include <stdatomic.h>
+
+#include "broker/base/base.h"
+#include "broker/base/garbage.h"
+#include "broker/close_reasons.h"
+#include "broker/core/outq.h"
+#include "broker/core/sub.h"
+
+struct account;
+struct delivery;
+struct publish_in_progress;
+
+enum { SESSION_IP_MAX = 46 };
+
+/* What CONNECT said about the client. Immutable; replaced whole by another CONNECT. */
+struct client_info {
+    struct garbage garbage;
+    const char *name, *lang, *version, *user; /* "" when not given */
+    char text[];
+};
+
+struct session {
+    struct garbage garbage;
+
+    /* Constant from session_init on; any thread. */
+    uint64_t cid;
+    struct delivery *delivery;
+    struct account *account;
+    char ip[SESSION_IP_MAX];
+    uint16_t port;
+    int64_t start_wall_ns, start_mono_ns;
+
+    /* Any thread reads, the owner writes. */
+    struct session *_Atomic next; /* the worker's list of sessions */
+    struct client_info *_Atomic info;
+    struct sub *_Atomic subs; /* a list by sub->next */
+    _Atomic uint32_t sub_count;
+    _Atomic bool gated; /* over 75 % of max_pending: producers are held back */
+    _Atomic uint64_t in_msgs, in_bytes, out_msgs, out_bytes, stalls;
+    _Atomic int64_t last_activity_wall_ns, rtt_ns;
+    struct outq out;
+
+    /* The owner's. */
+    struct session *previous;
+    struct session *next_touched;
+    enum close_reason close_reason; /* set: say what is queued, then close */
+    bool touched;                   /* stands on the worker's touched list */
+    bool connected;                 /* CONNECT was accepted */
+    bool authorized;                /* may do more than CONNECT */
+    bool verbose, pedantic, echo, headers, no_responders;
+    bool skip_line; /* the rest of a PING, PONG or +OK line is still to come */
+    int64_t stall_ns; /* how long its owner should wait before reading more */
+
+    char *partial; /* the start of a control line */
+    uint32_t partial_len, partial_capacity;
+    struct publish_in_progress *publish; /* a payload that is still coming */
+
+    struct sub **sid_table; /* NULL while there are few subscriptions */
+    uint32_t sid_mask;
+
+    unsigned pings_out;
+    int64_t ping_sent_ns, last_input_ns, last_ping_in_ns;
+    int64_t next_timer_ns; /* monotonic time of the next session_tick; 0: none */
+};
+
+/* In place, zeroed by the caller. Links it into the worker's list and queues the INFO line. 0 or ERR_MEMORY. */
+MUST_CHECK int session_init(struct session *session, struct delivery *delivery, uint64_t cid,
+                            const char *ip, uint16_t port);
+
+/* Where the next bytes should be read to, if not into the worker's own buffer: the rest of a large payload. 0: nowhere. */
+size_t session_payload_room(struct session *session, char **room);
+/* Says that the first `len` bytes of that room were filled. */
+void session_payload_filled(struct session *session, size_t len);
+/* Bytes from the peer, in any pieces. */
+void session_feed(struct session *session, const char *bytes, size_t len);
+
+/* At next_timer_ns or later: sends PING, finds the peer stale or late to authenticate. */
+void session_tick(struct session *session);
+
+/* Sends -ERR if the reason has one, and marks the session to be closed once that is written. */
+void session_fail(struct session *session, enum close_reason reason);
+/* -ERR '<text>' and nothing else. */
+void session_send_error(struct session *session, const char *text);
+/* Takes its subscriptions back, remembers it among the closed, unlinks it. It is garbage from then on. */
+void session_close(struct session *session, enum close_reason reason);
+/* Frees what a session owns, after garbage; the struct is its embedder's. */
+void session_fini(struct session *session);
+
+/* Used by delivery: queued output is to be looked after at the end of the turn. */
+void session_touch(struct session *session);
+/* Used by delivery after queueing: is it over its limit, or should producers slow down? */
+void session_after_queueing(struct session *session);
+/* Used by delivery: the subscription got all it asked for. */
+void session_remove_sub(struct session *session, struct sub *sub);
+
+static inline void session_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* ---- session_subs.c, session_connect.c: parts of the session ---- */
+
+struct proto_command;
+void session_subscribe(struct session *session, const struct proto_command *command);
+void session_unsubscribe(struct session *session, const struct proto_command *command);
+void session_connect(struct session *session, struct span json);
+/* Whether INFO from a client is JSON. */
+bool session_info_valid(struct span json);
+void session_drop_subs(struct session *session);
+
+#endif

@@ -1,0 +1,67 @@
+/* One subscription of one connection.
+ *
+ * Made, counted, changed and unlinked by the worker that owns its connection; read by all workers (through match
+ * results) and by the monitor, so it is freed as garbage. The three texts lie behind the struct. */
+#ifndef BROKER_CORE_SUB_H
+#define BROKER_CORE_SUB_H
+
+#include <stdatomic.h>
+
+#include "broker/base/base.h"
+#include "broker/base/garbage.h"
+
+struct session;
+struct sublist_node;
+struct sublist_set;
+
+struct sub {
+    struct garbage garbage;
+
+    /* Constant. */
+    struct session *session;
+    unsigned worker; /* the owner's index */
+    uint32_t subject_len, queue_len, sid_len;
+
+    /* Written by the owner, read by all. */
+    _Atomic uint64_t delivered; /* messages queued since SUB */
+    _Atomic uint64_t max;       /* auto-unsubscribe after this many; 0: never */
+    _Atomic bool gone;          /* unlinked: deliver nothing more */
+
+    /* Claimed by publishers of any worker while max is set, so that no more are sent than will be taken. */
+    _Atomic uint64_t claimed;
+
+    /* The session's list: walked by readers, changed by the owner. */
+    struct sub *_Atomic next;
+    struct sub *previous;
+    struct sub *same_bucket; /* the session's table of sids; owner only */
+
+    /* Where it stands in the interest; under the interest's lock. */
+    struct sublist_node *node;
+    struct sublist_set *set;
+    uint32_t slot;
+
+    char text[]; /* subject, queue, sid */
+};
+
+static inline struct span sub_subject(const struct sub *sub)
+{
+    return (struct span){sub->text, sub->subject_len};
+}
+
+static inline struct span sub_queue(const struct sub *sub)
+{
+    return (struct span){sub->text + sub->subject_len, sub->queue_len};
+}
+
+static inline struct span sub_sid(const struct sub *sub)
+{
+    return (struct span){sub->text + sub->subject_len + sub->queue_len, sub->sid_len};
+}
+
+/* NULL when out of memory. Linked nowhere yet. */
+struct sub *sub_new(struct session *session, unsigned worker, struct span subject, struct span queue,
+                    struct span sid);
+/* For garbage_put. */
+void sub_free_garbage(struct garbage *garbage);
+
+#endif
