@@ -1,10 +1,11 @@
 """Plays a wire script against a running server.
 
-The idea: one thread, blocking sockets, no sleeps other than those the script asks for. What a client receives is compared
-byte for byte with what the next expect line says, in order; nothing may be skipped, and nothing may be left over at the end.
-The one exception is the PING by which a server measures the round trip some seconds after CONNECT: on a slow machine it can
-come between any two messages, so it is dropped there unless the script expects it or says `pings: exact`.
-Each failure names script and line, what was expected and what came.
+The idea: one thread, blocking sockets, no sleeps other than those the script asks for. What a client
+receives is compared byte for byte with what the next expect line says, in order; nothing may be skipped, and
+nothing may be left over at the end. The one exception is the PING by which a server measures the round trip
+some seconds after CONNECT: on a slow machine it can come between any two messages, so it is dropped there
+unless the script expects it or says `pings: exact`. Each failure names script and line, what was expected and
+what came.
 """
 import json
 import os
