@@ -50,7 +50,7 @@ struct exchange {
     struct request request;
     char *location; /* of a redirection, or NULL */
     size_t uploaded;
-    bool unreadable;
+    int fault; /* of the target: 0, or an ERR_* */
     bool started;
 };
 
@@ -84,7 +84,7 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     request_init(&exchange->request);
     exchange->request.base_path = monitor->base_path;
     exchange->request.counts = &monitor->counts;
-    exchange->unreadable = query_parse(&exchange->request.query, target) != 0;
+    exchange->fault = query_parse(&exchange->request.query, target);
     return exchange;
 }
 
@@ -199,8 +199,9 @@ static bool redirect(struct exchange *exchange, const char *method)
 static void answer(struct monitor *monitor, struct exchange *exchange, const char *method)
 {
     struct request *request = &exchange->request;
-    if (exchange->unreadable) {
-        request_error(request, 400, "400 Bad Request");
+    if (exchange->fault) {
+        bool ours = exchange->fault == ERR_MEMORY;
+        request_error(request, ours ? 503 : 400, "%s", ours ? "out of memory" : "400 Bad Request");
         return;
     }
     if (redirect(exchange, method))
@@ -254,7 +255,7 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
         ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
     if (exchange->location)
         ok &= MHD_add_response_header(response, "Location", exchange->location) == MHD_YES;
-    if (exchange->unreadable || open > monitor->connections_max / 2)
+    if (exchange->fault || open > monitor->connections_max / 2)
         ok &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     enum MHD_Result result =
         ok ? MHD_queue_response(connection, request->status, response) : MHD_NO;

@@ -1,6 +1,7 @@
-/* Everything is decoded in one copy of the target, where it can only shrink: a percent escape of
- * three bytes gives one, and a NUL, which would cut a C string and so make two different names
- * equal, gives the three bytes of U+FFFD, which no name has. */
+/* Everything is decoded in one copy of the target (the raw query stands behind it in the same
+ * block), where it can only shrink: a percent escape of three bytes gives one, and a NUL, which
+ * would cut a C string and so make two different names equal, gives the three bytes of U+FFFD,
+ * which no name has. */
 #include "monitor/query.h"
 
 #include <errno.h>
@@ -72,15 +73,17 @@ int query_parse(struct query *query, const char *target)
     if (*start != '/')
         return ERR_INVALID;
     const char *mark = strchr(start, '?');
-    query->raw = mark ? mark + 1 : "";
-    size_t len = strlen(start);
-    query->storage = mem_alloc(len + 1);
+    size_t len = strlen(start), raw_len = mark ? strlen(mark + 1) : 0;
+    query->storage = mem_alloc(len + 1 + raw_len + 1);
     if (!query->storage)
         return ERR_MEMORY;
     memcpy(query->storage, start, len + 1);
-    char *at = mark ? query->storage + (mark - start) : query->storage + len;
+    char *at = mark ? query->storage + (mark - start) : query->storage + len,
+         *raw = query->storage + len + 1;
     if (mark)
         *at++ = '\0';
+    memcpy(raw, at, raw_len + 1);
+    query->raw = raw;
     while (*at) {
         char *text = at;
         at += strcspn(at, "&");

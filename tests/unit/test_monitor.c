@@ -1,0 +1,702 @@
+/* The monitoring port against a broker made of constants: documents byte for byte, argument rules,
+ * status texts, routing, limits, and the metric table held against both surfaces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
+#include "broker/inspect.h"
+#include "monitor/http.h"
+#include "monitor/json_write.h"
+#include "monitor/query.h"
+#include "monitor/values.h"
+#include "tests/unit/fake_inspect.h"
+
+struct reply {
+    int status;
+    char *head; /* status line and headers */
+    char *body;
+    size_t len;
+    char *all;
+};
+
+static struct monitor *start(const char *base_path, unsigned connections_max)
+{
+    struct monitor *monitor = NULL;
+    char error[256];
+    const struct monitor_options options = {.host = "127.0.0.1",
+                                            .base_path = base_path,
+                                            .connections_max = connections_max,
+                                            .idle_timeout_s = 1};
+    int status = monitor_start(&options, &monitor, error, sizeof error);
+    if (status != 0)
+        fail_msg("%s", error);
+    assert_true(monitor_port(monitor) > 0);
+    return monitor;
+}
+
+static int dial(const struct monitor *monitor)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)monitor_port(monitor))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Sends the bytes and reads until the server closes. */
+static struct reply talk(const struct monitor *monitor, const char *bytes, size_t len)
+{
+    int fd = dial(monitor);
+    assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
+    struct reply reply = {.all = calloc(1, 1)};
+    size_t have = 0;
+    for (;;) {
+        char piece[65536];
+        ssize_t got = recv(fd, piece, sizeof piece, 0);
+        if (got <= 0)
+            break;
+        reply.all = realloc(reply.all, have + (size_t)got + 1);
+        memcpy(reply.all + have, piece, (size_t)got);
+        have += (size_t)got;
+        reply.all[have] = '\0';
+    }
+    close(fd);
+    char *end = strstr(reply.all, "\r\n\r\n");
+    if (end && sscanf(reply.all, "HTTP/1.%*d %d", &reply.status) == 1) {
+        *end = '\0';
+        reply.head = reply.all;
+        reply.body = end + 4;
+        reply.len = have - (size_t)(reply.body - reply.all);
+    }
+    return reply;
+}
+
+static struct reply ask(const struct monitor *monitor, const char *method, const char *target,
+                        const char *header)
+{
+    char request[4096];
+    int len = snprintf(request, sizeof request,
+                       "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, target,
+                       header);
+    struct reply reply = talk(monitor, request, (size_t)len);
+    assert_non_null(reply.head);
+    return reply;
+}
+
+static void assert_answer(const struct monitor *monitor, const char *target, int status,
+                          const char *body)
+{
+    struct reply reply = ask(monitor, "GET", target, "");
+    assert_string_equal(reply.body, body);
+    assert_int_equal(reply.status, status);
+    free(reply.all);
+}
+
+static void assert_in(const struct monitor *monitor, const char *target, const char *part,
+                      bool there)
+{
+    struct reply reply = ask(monitor, "GET", target, "");
+    if ((strstr(reply.body, part) != NULL) != there)
+        fail_msg("%s: \"%s\" should %sbe in\n%s", target, part, there ? "" : "not ", reply.body);
+    free(reply.all);
+}
+
+#define IDENTITY                                                                                   \
+    "{\n  \"server_id\": \"" FAKE_SERVER_ID "\",\n  \"now\": "                                     \
+    "\"2026-11-23T01:11:26.261746898Z\",\n"
+
+static void connz_document(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(
+        monitor, "/connz?subs=detail&auth=1&limit=2", 200,
+        IDENTITY
+        "  \"num_connections\": 2,\n  \"total\": 2,\n  \"offset\": 0,\n  \"limit\": 2,\n"
+        "  \"connections\": [\n"
+        "    {\n      \"cid\": 4,\n      \"kind\": \"Client\",\n      \"type\": \"nats\",\n"
+        "      \"ip\": \"127.0.0.1\",\n      \"port\": 56584,\n"
+        "      \"start\": \"2026-11-23T01:11:23.603348008Z\",\n"
+        "      \"last_activity\": \"2026-11-23T01:11:25.261746898Z\",\n"
+        "      \"rtt\": \"813µs\",\n      \"uptime\": \"2s\",\n      \"idle\": \"1s\",\n"
+        "      \"pending_bytes\": 0,\n      \"in_msgs\": 11,\n      \"out_msgs\": 0,\n"
+        "      \"in_bytes\": 0,\n      \"out_bytes\": 0,\n      \"subscriptions\": 0,\n"
+        "      \"lang\": \"go\",\n      \"version\": \"1.20.0\"\n    },\n"
+        "    {\n      \"cid\": 5,\n      \"kind\": \"Client\",\n      \"type\": \"nats\",\n"
+        "      \"ip\": \"::1\",\n      \"port\": 56585,\n"
+        "      \"start\": \"2026-11-23T01:11:23.603348008Z\",\n"
+        "      \"last_activity\": \"2026-11-23T01:11:25.261746898Z\",\n"
+        "      \"rtt\": \"3.329238ms\",\n      \"uptime\": \"2s\",\n      \"idle\": \"1s\",\n"
+        "      \"pending_bytes\": 2000,\n      \"in_msgs\": 0,\n      \"out_msgs\": 11,\n"
+        "      \"in_bytes\": 0,\n      \"out_bytes\": 0,\n      \"subscriptions\": 2,\n"
+        "      \"name\": \"sub-1\",\n      \"lang\": \"c\",\n      \"version\": \"3.8.2\",\n"
+        "      \"authorized_user\": \"alice\",\n      \"account\": \"APP\",\n"
+        "      \"subscriptions_list_detail\": [\n"
+        "        {\n          \"subject\": \"foo.*\",\n          \"sid\": \"1\",\n"
+        "          \"msgs\": 10,\n          \"cid\": 5\n        },\n"
+        "        {\n          \"subject\": \"bar\",\n          \"qgroup\": \"q\",\n"
+        "          \"sid\": \"2\",\n          \"msgs\": 1,\n          \"max\": 100,\n"
+        "          \"cid\": 5\n        }\n      ]\n    }\n  ]\n}");
+}
+
+static void connz_variants(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(monitor, "/connz?cid=99", 200,
+                  IDENTITY
+                  "  \"num_connections\": 0,\n  \"total\": 0,\n  \"offset\": 0,\n  \"limit\": 1,\n"
+                  "  \"connections\": []\n}");
+    assert_answer(
+        monitor, "/connz?acc=NOPE", 200,
+        "{\n  \"server_id\": \"\",\n  \"now\": \"2026-11-23T01:11:26.261746898Z\",\n"
+        "  \"num_connections\": 0,\n  \"total\": 0,\n  \"offset\": 0,\n  \"limit\": 1024,\n"
+        "  \"connections\": null\n}");
+    assert_in(monitor, "/connz?mqtt_client=x", "\"connections\": []", true);
+    assert_in(monitor, "/connz?acc=%24G", "\"num_connections\": 1,", true);
+    assert_in(monitor, "/connz?acc=$G%00", "\"connections\": []", true);
+    assert_in(monitor, "/connz?subs=1",
+              "\"subscriptions_list\": [\n        \"foo.*\",\n        \"bar\"\n      ]\n", true);
+    assert_in(monitor, "/connz", "authorized_user", false);
+    assert_in(monitor, "/connz", "\"account\"", false);
+    assert_in(monitor, "/connz", "stop", false);
+    assert_in(monitor, "/connz?state=closed",
+              "      \"stop\": \"2026-11-23T01:11:26.261746898Z\",\n      \"reason\": \"Stale "
+              "Connection\",\n",
+              true);
+    assert_in(monitor, "/connz?state=closed", "      \"out_bytes\": 0,\n      \"stalls\": 3,\n",
+              true);
+    assert_in(monitor, "/connz?state=CLOSED&subs=detail&sort=reason",
+              "\"account\": \"APP\",\n          \"subject\"", true);
+    assert_in(monitor, "/connz?state=any", "\"total\": 3,", true);
+    assert_in(monitor, "/connz?limit=1&limit=2&offset=1&offset=0",
+              "\"offset\": 1,\n  \"limit\": 1,", true);
+    assert_in(monitor, "/connz?limit=-5&offset=-5", "\"offset\": 0,\n  \"limit\": 1024,", true);
+    assert_in(monitor, "/connz?limit=%zz&auth=1;subs=1", "\"limit\": 1024,", true);
+}
+
+static void argument_errors(void **state)
+{
+    static const char *const cases[][2] = {
+        {"/connz?auth=maybe", "Error decoding boolean for 'auth': strconv.ParseBool: parsing "
+                              "\"maybe\": invalid syntax\n"},
+        {"/connz?subs=2",
+         "Error decoding boolean for 'subs': strconv.ParseBool: parsing \"2\": invalid syntax\n"},
+        {"/connz?limit=abc",
+         "Error decoding int for 'limit': strconv.Atoi: parsing \"abc\": invalid syntax\n"},
+        {"/connz?limit=+5",
+         "Error decoding int for 'limit': strconv.Atoi: parsing \" 5\": invalid syntax\n"},
+        {"/connz?offset=99999999999999999999",
+         "Error decoding int for 'offset': strconv.Atoi: parsing \"99999999999999999999\": value "
+         "out of range\n"},
+        {"/connz?limit=%22a%0ab%ff%c3%a9", "Error decoding int for 'limit': strconv.Atoi: parsing "
+                                           "\"\\\"a\\nb\\xff\xc3\xa9\": invalid syntax\n"},
+        {"/connz?cid=-1",
+         "Error decoding uint64 for 'cid': strconv.ParseUint: parsing \"-1\": invalid syntax\n"},
+        {"/connz?cid=99999999999999999999",
+         "Error decoding uint64 for 'cid': strconv.ParseUint: parsing \"99999999999999999999\": "
+         "value out of range\n"},
+        {"/connz?state=bogus", "Error decoding state for bogus\n"},
+        {"/connz?sort=bogus", "invalid sorting option: bogus\n"},
+        {"/connz?sort=stop", "sort by stop only valid on closed connections\n"},
+        {"/connz?sort=reason&state=all", "sort by reason only valid on closed connections\n"},
+        {"/subsz?subs=detail", "Error decoding boolean for 'subs': strconv.ParseBool: parsing "
+                               "\"detail\": invalid syntax\n"},
+        {"/subsz?test=foo.*", "invalid test subject, must be valid publish subject: foo.*\n"},
+        {"/accountz?acc=NOPE", "Account NOPE does not exist\n"},
+        {"/accstatz?unused=x",
+         "Error decoding boolean for 'unused': strconv.ParseBool: parsing \"x\": invalid syntax\n"},
+        {"/routez?subs=x",
+         "Error decoding boolean for 'subs': strconv.ParseBool: parsing \"x\": invalid syntax\n"},
+        {"/gatewayz?accs=x",
+         "Error decoding boolean for 'accs': strconv.ParseBool: parsing \"x\": invalid syntax\n"},
+        {"/leafz?subs=x",
+         "Error decoding boolean for 'subs': strconv.ParseBool: parsing \"x\": invalid syntax\n"},
+        {"/jsz?limit=x",
+         "Error decoding int for 'limit': strconv.Atoi: parsing \"x\": invalid syntax\n"},
+        {"/jsz?leader-only=1", "filtered response: not leader\n"},
+        {"/ipqueuesz?all=x",
+         "Error decoding boolean for 'all': strconv.ParseBool: parsing \"x\": invalid syntax\n"},
+        {"/healthz?js-server-only=x&js-enabled-only=y",
+         "Error decoding boolean for 'js-enabled-only': strconv.ParseBool: parsing \"y\": invalid "
+         "syntax\n"},
+        {"/%zz", "400 Bad Request\n"},
+    };
+    struct monitor *monitor = *state;
+    for (size_t i = 0; i < array_length(cases); i++)
+        assert_answer(monitor, cases[i][0], 400, cases[i][1]);
+}
+
+static void small_documents(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(monitor, "/healthz", 200, "{\"status\":\"ok\"}");
+    assert_answer(monitor, "/healthz?js-enabled-only=true&stream=X", 200, "{\"status\":\"ok\"}");
+    fake_inspect.ready = false;
+    assert_answer(monitor, "/healthz", 503,
+                  "{\"status\":\"error\",\"error\":\"failed to be ready for connections after 1ms: "
+                  "server\"}");
+    fake_inspect.ready = true;
+    assert_answer(monitor, "/ipqueuesz?all=1", 200, "{}");
+    assert_answer(monitor, "/leafz", 200, IDENTITY "  \"leafnodes\": 0,\n  \"leafs\": null\n}");
+    assert_answer(monitor, "/gatewayz?gw_name=none&accs=1", 200,
+                  IDENTITY "  \"outbound_gateways\": {},\n  \"inbound_gateways\": {}\n}");
+    assert_in(monitor, "/routez?subs=detail", "  \"num_routes\": 0,\n  \"routes\": []\n}", true);
+    assert_answer(monitor, "/jsz", 200,
+                  IDENTITY
+                  "  \"disabled\": true,\n  \"config\": {\n    \"max_memory\": 0,\n    "
+                  "\"max_storage\": 0\n  },\n"
+                  "  \"memory\": 0,\n  \"storage\": 0,\n  \"reserved_memory\": 0,\n"
+                  "  \"reserved_storage\": 0,\n  \"accounts\": 0,\n  \"ha_assets\": 0,\n"
+                  "  \"api\": {\n    \"total\": 0,\n    \"errors\": 0\n  },\n  \"streams\": 0,\n"
+                  "  \"consumers\": 0,\n  \"messages\": 0,\n  \"bytes\": 0\n}");
+    assert_in(monitor, "/stacksz", "thread ", true);
+    assert_in(monitor, "/", "<a href=\"./connz\">connz</a>", true);
+}
+
+#define STATISTICS                                                                                 \
+    "  \"num_subscriptions\": 45,\n  \"num_cache\": 9,\n  \"num_inserts\": 46,\n  "                \
+    "\"num_removes\": 1,\n"                                                                        \
+    "  \"num_matches\": 10,\n  \"cache_hit_rate\": 0,\n  \"max_fanout\": 1,\n"                     \
+    "  \"avg_fanout\": 0.7777777777777778"
+
+static void subsz_documents(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(monitor, "/subsz", 200, "{\n" STATISTICS "\n}");
+    assert_answer(monitor, "/subscriptionsz?subs=1&offset=3", 200, "{\n" STATISTICS "\n}");
+    assert_answer(monitor, "/subsz?subs=1&offset=1&limit=2", 200,
+                  IDENTITY STATISTICS
+                  ",\n  \"total\": 3,\n  \"offset\": 1,\n  \"limit\": 2,\n"
+                  "  \"subscriptions_list\": [\n"
+                  "    {\n      \"account\": \"APP\",\n      \"subject\": \"bar\",\n"
+                  "      \"qgroup\": \"q\",\n      \"sid\": \"2\",\n      \"msgs\": 1,\n"
+                  "      \"max\": 100,\n      \"cid\": 5\n    },\n"
+                  "    {\n      \"account\": \"$G\",\n      \"subject\": \"x.\\\"y\",\n"
+                  "      \"sid\": \"s\\u0001\",\n      \"msgs\": 0,\n      \"cid\": 4\n"
+                  "    }\n  ]\n}");
+}
+
+static void account_documents(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(
+        monitor, "/accountz", 200,
+        IDENTITY
+        "  \"system_account\": \"$SYS\",\n  \"accounts\": [\n    \"$G\",\n    \"$SYS\"\n  ]\n}");
+    assert_in(monitor, "/accountz?acc=$G", "    \"expired\": false,\n    \"complete\": true,\n",
+              true);
+    assert_in(monitor, "/accountz?acc=$G", "is_system", false);
+    assert_in(monitor, "/accountz?acc=$SYS", "\"is_system\": true", true);
+    assert_in(monitor, "/accountz?acc=$G",
+              "    \"sublist_stats\": {\n      \"num_subscriptions\": 5,", true);
+    assert_in(monitor, "/accstatz", "$SYS", false);
+    assert_in(monitor, "/accstatz?unused=1", "$SYS", true);
+    assert_in(monitor, "/accstatz",
+              "      \"sent\": {\n        \"msgs\": 12,\n        \"bytes\": 169\n      },\n"
+              "      \"received\": {\n        \"msgs\": 11,\n        \"bytes\": 168\n      },\n",
+              true);
+}
+
+static void varz_document(void **state)
+{
+    struct monitor *monitor = *state;
+    struct reply reply = ask(monitor, "GET", "/varz", "");
+    static const char *const parts[] = {
+        "{\n  \"server_id\": \"" FAKE_SERVER_ID
+        "\",\n  \"server_name\": \"fake \\u003c\\u0026\\u003e \\ufffd\",\n"
+        "  \"version\": \"" CLEARWING_NATS_VERSION "\",\n  \"proto\": 1,\n  \"go\": \"",
+        "  \"port\": 4222,\n  \"max_connections\": 65536,\n  \"ping_interval\": 120000000000,\n",
+        "  \"auth_timeout\": 2,\n",
+        "  \"cluster\": {},\n  \"gateway\": {},\n  \"leaf\": {},\n  \"mqtt\": {},\n  "
+        "\"websocket\": {},\n"
+        "  \"jetstream\": {},\n  \"tls_timeout\": 0.7,\n  \"write_deadline\": 10000000000,\n"
+        "  \"start\": \"2026-11-23T01:11:23.603348008Z\",\n",
+        "  \"uptime\": \"1d2h3m4s\",\n  \"mem\": 12738560,\n  \"cores\": 2,\n  \"gomaxprocs\": "
+        "3,\n  \"cpu\": 12.5,\n",
+        "  \"in_bytes\": 18446744073709551615,\n",
+        "  \"http_req_stats\": {\n    \"/varz\": 1\n  },\n",
+        "  \"clearwing_version\": \"" CLEARWING_VERSION "\",\n  \"workers\": 3",
+        "  \"closed_connections\": {\n    \"client_closed\": 7,\n",
+    };
+    const char *at = reply.body;
+    for (size_t i = 0; i < array_length(parts); i++) {
+        at = strstr(at, parts[i]);
+        if (!at)
+            fail_msg("missing or out of order:\n%s\nin\n%s", parts[i], reply.body);
+    }
+    assert_null(strstr(reply.body, "auth_required"));
+    assert_null(strstr(reply.body, "max_subscriptions"));
+    free(reply.all);
+    assert_in(monitor, "/subscriptionsz", "num", true);
+    assert_in(monitor, "/connz?sort=bogus", "invalid", true);
+    assert_in(monitor, "/connz?auth=bogus", "Error", true);
+    assert_in(monitor, "/stacksz", "thread", true);
+    assert_in(monitor, "/nope", "404", true);
+    assert_in(
+        monitor, "/varz",
+        "  \"http_req_stats\": {\n    \"/connz\": 1,\n    \"/subsz\": 1,\n    \"/varz\": 2\n  }",
+        true);
+}
+
+/* Every row of the table is in its JSON document and in /metrics. */
+static void table_is_everywhere(void **state)
+{
+    struct monitor *monitor = *state;
+    struct reply varz = ask(monitor, "GET", "/varz", ""), subsz = ask(monitor, "GET", "/subsz", ""),
+                 connz = ask(monitor, "GET", "/connz?state=closed", ""),
+                 metrics = ask(monitor, "GET", "/metrics", "");
+    for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
+        const struct metric_descriptor *row = &metric_descriptors[id];
+        const char *document = row->source == METRIC_SOURCE_SUBS   ? subsz.body
+                               : row->source == METRIC_SOURCE_CONN ? connz.body
+                                                                   : varz.body;
+        if (row->source == METRIC_SOURCE_JSON || id == METRIC_max_subscriptions)
+            continue;
+        char text[METRIC_NAME_MAX + 32], name[METRIC_NAME_MAX];
+        snprintf(text, sizeof text, "\"%s\": ", row->key ? row->key : "");
+        if (row->key && !strstr(document, text))
+            fail_msg("%s has no JSON field %s", row->field, row->key);
+        snprintf(text, sizeof text, "\n%s%s{", metrics_family_name(row, name),
+                 row->kind == METRIC_KIND_COUNTER ? "_total" : "");
+        if (row->source != METRIC_SOURCE_CONN && !strstr(metrics.body, text))
+            fail_msg("%s has no series %s", row->field, text + 1);
+    }
+    free(varz.all);
+    free(subsz.all);
+    free(connz.all);
+    free(metrics.all);
+}
+
+static void metrics_text(void **state)
+{
+    struct monitor *monitor = *state;
+    struct reply reply = ask(monitor, "GET", "/metrics", "");
+    static const char *const parts[] = {
+        "nats_server_cpu_usage_cores{nats_server=\"fake <&> \xef\xbf\xbd\"} 0.125\n",
+        "nats_server_write_deadline_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 10\n",
+        "nats_server_start_time_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 1795396283.603348",
+        "reason=\"client_closed\"} 7\n",
+        "path=\"/metrics\"} 1\n",
+        "nats_connections_pending_bytes{nats_server=\"fake <&> \xef\xbf\xbd\"} 2000\n",
+        "# TYPE nats_connections_queue_bytes histogram\n",
+        "lang=\"go\",version=\"1.20.0\"} 1\n",
+        "le=\"+Inf\"} 2\n",
+    };
+    for (size_t i = 0; i < array_length(parts); i++)
+        if (!strstr(reply.body, parts[i]))
+            fail_msg("missing: %s\nin\n%s", parts[i], reply.body);
+    assert_non_null(strstr(reply.head, "Content-Type: text/plain; version=0.0.4"));
+    assert_null(strstr(reply.body, "cid="));
+    free(reply.all);
+    reply =
+        ask(monitor, "GET", "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
+    assert_non_null(strstr(reply.head, "Content-Type: application/openmetrics-text"));
+    assert_string_equal(reply.body + reply.len - 6, "# EOF\n");
+    assert_non_null(strstr(reply.body, "# TYPE nats_connections_rtt_seconds gaugehistogram\n"));
+    free(reply.all);
+}
+
+/* Client-chosen text makes a bounded number of series. */
+static void metrics_are_bounded(void **state)
+{
+    struct monitor *monitor = *state;
+    fake_inspect.extra_connections = 1000;
+    struct reply reply = ask(monitor, "GET", "/metrics", "");
+    fake_inspect.extra_connections = 0;
+    unsigned series = 0;
+    for (char *at = reply.body; (at = strstr(at, "\nnats_connections_by_library{")); at++)
+        series++;
+    assert_int_equal(series, 101);
+    assert_non_null(strstr(reply.body, "lang=\"other\",version=\"other\"} 902\n"));
+    free(reply.all);
+}
+
+static void http_answers(void **state)
+{
+    struct monitor *monitor = *state;
+    struct reply reply = ask(monitor, "GET", "/varz/", "");
+    assert_int_equal(reply.status, 404);
+    assert_string_equal(reply.body, "404 page not found\n");
+    assert_non_null(strstr(reply.head, "X-Content-Type-Options: nosniff"));
+    assert_non_null(strstr(reply.head, "Content-Type: text/plain; charset=utf-8"));
+    free(reply.all);
+    reply = ask(monitor, "GET", "/a/../healthz?x=<y>&b=c", "");
+    assert_int_equal(reply.status, 301);
+    if (!strstr(reply.head, "Location: /healthz?x=<y>&b=c"))
+        fail_msg("no such Location in %s", reply.head);
+    assert_string_equal(reply.body,
+                        "<a href=\"/healthz?x=&lt;y&gt;&amp;b=c\">Moved Permanently</a>.\n\n");
+    free(reply.all);
+    reply = ask(monitor, "POST", "//varz", "Content-Length: 0\r\n");
+    assert_int_equal(reply.status, 301);
+    assert_string_equal(reply.body, "");
+    free(reply.all);
+    reply = ask(monitor, "GET", "/h%65althz?callback=a%3Cb", "");
+    assert_string_equal(reply.body, "a<b({\"status\":\"ok\"})");
+    assert_non_null(strstr(reply.head, "Content-Type: application/javascript\r\n"));
+    assert_null(strstr(reply.head, "Access-Control-Allow-Origin"));
+    free(reply.all);
+    reply = ask(monitor, "HEAD", "/healthz", "");
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.head, "Content-Length: 15"));
+    assert_non_null(strstr(reply.head, "Access-Control-Allow-Origin: *"));
+    assert_int_equal(reply.len, 0);
+    free(reply.all);
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"};
+    for (size_t i = 0; i < array_length(methods); i++) {
+        reply = ask(monitor, methods[i], "/healthz", "Content-Length: 0\r\n");
+        assert_string_equal(reply.body, "{\"status\":\"ok\"}");
+        free(reply.all);
+    }
+    static const char body[] = "POST http://any/healthz HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello";
+    reply = talk(monitor, body, sizeof body - 1);
+    assert_string_equal(reply.body, "{\"status\":\"ok\"}");
+    free(reply.all);
+}
+
+static void hostile_bytes(void **state)
+{
+    struct monitor *monitor = *state;
+    static const char garbage[] = "\x16\x03\x01\x02\x00\x01\x00garbage\r\n\r\n";
+    struct reply reply = talk(monitor, garbage, sizeof garbage - 1);
+    assert_int_not_equal(reply.status, 200);
+    free(reply.all);
+    size_t len = 200000;
+    char *line = malloc(len);
+    memset(line, 'a', len);
+    memcpy(line, "GET /", 5);
+    int fd = dial(monitor);
+    while (send(fd, line, len, MSG_NOSIGNAL) > 0) /* until it cuts us off */
+        ;
+    close(fd);
+    free(line);
+    assert_answer(monitor, "/healthz", 200, "{\"status\":\"ok\"}");
+}
+
+/* Connections beyond the maximum wait and are served; idle ones are closed to make room. */
+static void more_connections_than_allowed(void **state)
+{
+    (void)state;
+    struct monitor *monitor = start(NULL, 4);
+    int idle[32];
+    for (size_t i = 0; i < array_length(idle); i++)
+        idle[i] = dial(monitor);
+    assert_answer(monitor, "/healthz", 200, "{\"status\":\"ok\"}");
+    for (size_t i = 0; i < array_length(idle); i++)
+        close(idle[i]);
+    monitor_stop(&monitor);
+}
+
+static void *stop_later(void *argument)
+{
+    monitor_stop(argument);
+    return NULL;
+}
+
+static void stops_with_open_connections(void **state)
+{
+    (void)state;
+    struct monitor *monitor = start(NULL, 0);
+    int fd = dial(monitor);
+    assert_int_equal(send(fd, "GET /varz HTTP/1.1\r\nHost: x\r\n\r\n", 31, 0), 31);
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    assert_true(fake_inspect.readers > 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop_later, &monitor), 0);
+    pthread_join(thread, NULL);
+    close(fd);
+    assert_null(monitor);
+    assert_int_equal(fake_inspect.readers, 0);
+    monitor_stop(&monitor);
+}
+
+static void base_path(void **state)
+{
+    (void)state;
+    struct monitor *monitor = start("mon//x/", 0);
+    assert_answer(monitor, "/mon/x/healthz", 200, "{\"status\":\"ok\"}");
+    assert_answer(monitor, "/healthz", 404, "404 page not found\n");
+    assert_answer(monitor, "/mon/x/", 404, "404 page not found\n");
+    assert_answer(monitor, "/mon/xhealthz", 404, "404 page not found\n");
+    assert_in(monitor, "/mon/x", "href=\"./mon/x/varz\"", true);
+    assert_in(monitor, "/mon/x/varz", "    \"/\": 1,\n    \"/healthz\": 1,\n", true);
+    monitor_stop(&monitor);
+}
+
+static void start_errors(void **state)
+{
+    struct monitor *monitor = *state, *second = NULL;
+    char error[256], expected[256];
+    struct monitor_options options = {.host = "127.0.0.1", .port = monitor_port(monitor)};
+    assert_int_equal(monitor_start(&options, &second, error, sizeof error), ERR_SYSTEM);
+    snprintf(expected, sizeof expected, "listen tcp 127.0.0.1:%d: bind: address already in use",
+             monitor_port(monitor));
+    assert_string_equal(error, expected);
+    assert_null(second);
+    options = (struct monitor_options){.host = "256.0.0.1.invalid", .port = 0};
+    assert_int_equal(monitor_start(&options, &second, error, sizeof error), ERR_SYSTEM);
+    assert_non_null(strstr(error, "listen tcp 256.0.0.1.invalid:0: lookup: "));
+    options = (struct monitor_options){.host = "", .port = 0};
+    assert_int_equal(monitor_start(&options, &second, error, sizeof error), 0);
+    assert_answer(second, "/healthz", 200, "{\"status\":\"ok\"}");
+    monitor_stop(&second);
+}
+
+static void start_out_of_memory(void **state)
+{
+    (void)state;
+    char error[256];
+    for (uint64_t n = 1; n < 100; n++) {
+        struct monitor *monitor = NULL;
+        const struct monitor_options options = {.host = "127.0.0.1", .base_path = "x"};
+        mem_fail_at(n);
+        int status = monitor_start(&options, &monitor, error, sizeof error);
+        mem_fail_at(0);
+        if (status == 0) {
+            monitor_stop(&monitor);
+            assert_true(n > 1);
+            return;
+        }
+        assert_int_equal(status, ERR_MEMORY);
+        assert_null(monitor);
+    }
+    fail();
+}
+
+/* Whatever allocation fails, the answer is whole, refused, or the connection closed; never a cut
+ * 200. */
+static void answer_out_of_memory(void **state)
+{
+    struct monitor *monitor = *state;
+    static const char *const targets[] = {"/connz?subs=1", "/metrics", "/subsz?subs=1", "/a/../b"};
+    for (size_t i = 0; i < array_length(targets); i++) {
+        char request[128];
+        int len = snprintf(request, sizeof request,
+                           "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", targets[i]);
+        struct reply whole = talk(monitor, request, (size_t)len);
+        for (uint64_t n = 1; n < 40; n++) {
+            mem_fail_at(n);
+            struct reply reply = talk(monitor, request, (size_t)len);
+            mem_fail_at(0);
+            if (reply.status == 200 && i != 1)
+                assert_string_equal(reply.body, whole.body);
+            else if (reply.status != 200 && reply.head && reply.status != 301)
+                assert_int_equal(reply.status, 503);
+            free(reply.all);
+        }
+        free(whole.all);
+    }
+}
+
+static void clean_paths(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"/", "/"},
+        {"//", "/"},
+        {"/varz", "/varz"},
+        {"//varz", "/varz"},
+        {"/varz/", "/varz/"},
+        {"/./varz/", "/varz/"},
+        {"/a/../varz", "/varz"},
+        {"/../..", "/"},
+        {"/a/b/../..", "/"},
+        {"/a/.", "/a"},
+        {"/a/..b", "/a/..b"},
+        {"/...", "/..."},
+        {"", "/"},
+        {"a", "/a"},
+    };
+    for (size_t i = 0; i < array_length(cases); i++) {
+        char out[64];
+        query_clean_path(cases[i][0], out);
+        assert_string_equal(out, cases[i][1]);
+    }
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {{0, "0"}, {0.1, "0.1"}, {2, "2"}, {1.0 / 3, "0.3333333333333333"}, {-1.5, "-1.5"}};
+    for (size_t i = 0; i < array_length(cases); i++) {
+        struct text_buffer out;
+        struct json_writer json;
+        text_buffer_init(&out, 100);
+        json_write_init(&json, &out, 0);
+        json_write_real(&json, NULL, cases[i].value);
+        assert_int_equal(out.len, strlen(cases[i].text));
+        assert_memory_equal(out.bytes, cases[i].text, out.len);
+        text_buffer_fini(&out);
+    }
+}
+
+static void buffer_has_a_maximum(void **state)
+{
+    (void)state;
+    struct text_buffer out;
+    text_buffer_init(&out, 5);
+    text_buffer_text(&out, "abcde");
+    assert_false(out.failed);
+    text_buffer_text(&out, "f");
+    assert_true(out.failed);
+    assert_int_equal(out.len, 5);
+    text_buffer_fini(&out);
+}
+
+static int setup(void **state)
+{
+    *state = start(NULL, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct monitor *monitor = *state;
+    monitor_stop(&monitor);
+    return fake_inspect.readers;
+}
+
+int main(void)
+{
+#define WITH_MONITOR(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_MONITOR(connz_document),
+        WITH_MONITOR(connz_variants),
+        WITH_MONITOR(argument_errors),
+        WITH_MONITOR(small_documents),
+        WITH_MONITOR(subsz_documents),
+        WITH_MONITOR(account_documents),
+        WITH_MONITOR(varz_document),
+        WITH_MONITOR(table_is_everywhere),
+        WITH_MONITOR(metrics_text),
+        WITH_MONITOR(metrics_are_bounded),
+        WITH_MONITOR(http_answers),
+        WITH_MONITOR(hostile_bytes),
+        WITH_MONITOR(start_errors),
+        WITH_MONITOR(answer_out_of_memory),
+        cmocka_unit_test(more_connections_than_allowed),
+        cmocka_unit_test(stops_with_open_connections),
+        cmocka_unit_test(base_path),
+        cmocka_unit_test(start_out_of_memory),
+        cmocka_unit_test(clean_paths),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(buffer_has_a_maximum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
