@@ -17,6 +17,7 @@
 #include "broker/metrics.h"
 
 #define PROM_TEXT_BYTES_MAX ((size_t)256 << 20)
+#define PROM_TEXT_NAME_MAX  256 /* longer names are cut */
 
 enum prom_text_format { PROM_TEXT_PLAIN, PROM_TEXT_OPENMETRICS };
 
@@ -37,7 +38,7 @@ struct prom_text {
     char *bytes;                  /* private from here */
     size_t len;
     size_t capacity;
-    char name[METRIC_NAME_MAX];
+    char name[PROM_TEXT_NAME_MAX];
     enum prom_text_kind kind;
 };
 
