@@ -203,7 +203,10 @@ static void close_all(struct bench *bench)
 {
     for (uint64_t i = 0; i < bench->publishers_count; i++)
         connection_close(&bench->publishers[i].conn);
+    for (uint64_t i = 0; i < bench->subscribers_count; i++)
+        connection_drain(bench->subscribers[i].conn, bench->options);
     for (uint64_t i = 0; i < bench->subscribers_count; i++) {
+        connection_wait_drained(bench->subscribers[i].conn, bench->options);
         natsSubscription_Destroy(bench->subscribers[i].sub);
         connection_close(&bench->subscribers[i].conn);
     }

@@ -1,9 +1,9 @@
 /* Connections.
  *
- * Life: connection_open -> connected -> (lost -> connected)* -> connection_close ->
- * connection_fini. libnats calls back on its own threads. Those callbacks only say lines and stop
- * the program; whoever sleeps in interrupt_wait then ends its work. Closing on purpose first sets
- * `closing`, so that the library's "closed" is not taken for a loss.
+ * Life: connection_open -> connected -> (lost -> connected)* -> (connection_drain) ->
+ * connection_close -> connection_fini. libnats calls back on its own threads. Those callbacks only
+ * say lines and stop the program; whoever sleeps in interrupt_wait then ends its work. Closing on
+ * purpose first sets `closing`, so that the library's "closed" is not taken for a loss.
  *
  * URLs are checked here, because libnats reports a bad one without saying which, and shown without
  * what stands before '@', because that is a secret. */
@@ -14,13 +14,15 @@
 #include "client/say.h"
 #include "client/verbs.h"
 
+#include "broker/base/mem.h"
+
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { URL_TEXT_MAX = 200, RECONNECT_WAIT_MS = 500, FINI_TIMEOUT_MS = 5000 };
+enum { URL_TEXT_MAX = 200, SERVERS_MAX = 64, RECONNECT_WAIT_MS = 500, FINI_TIMEOUT_MS = 5000 };
 
 static _Atomic bool closing;
 
@@ -103,7 +105,8 @@ static int check_url(struct span url)
 /* Every URL of a comma-separated list; *tls tells whether one asks for it. */
 static int check_servers(const char *servers, bool *tls)
 {
-    for (const char *at = servers;;) {
+    const char *at = servers;
+    for (int count = 1; count <= SERVERS_MAX; count++) {
         size_t len = strcspn(at, ",");
         if (check_url((struct span){at, len}) != 0)
             return -1;
@@ -112,6 +115,8 @@ static int check_servers(const char *servers, bool *tls)
             return 0;
         at += len + 1;
     }
+    say_line("--server names more than %d servers", SERVERS_MAX);
+    return -1;
 }
 
 /* --- what the library tells
@@ -253,6 +258,21 @@ static natsStatus set_behaviour(natsOptions *out, const struct options *options,
     return status;
 }
 
+static natsStatus set_servers(natsOptions *out, const char *servers)
+{
+    const char *items[SERVERS_MAX];
+    int count = 0;
+    char *copy = mem_copy_string(span_of(servers));
+    if (!copy)
+        return NATS_NO_MEMORY;
+    char *rest = copy;
+    for (char *item; count < SERVERS_MAX && (item = strsep(&rest, ",")) != NULL;)
+        items[count++] = item;
+    natsStatus status = natsOptions_SetServers(out, items, count);
+    mem_free(copy);
+    return status;
+}
+
 /* --- opening and closing
  * ------------------------------------------------------------------------------ */
 
@@ -304,7 +324,7 @@ int connection_open(natsConnection **conn, const struct options *options, const 
     natsConnection *opened = NULL;
     natsStatus status = natsOptions_Create(&out);
     if (status == NATS_OK)
-        status = natsOptions_SetURL(out, servers);
+        status = set_servers(out, servers);
     if (status == NATS_OK)
         status = set_behaviour(out, options, flags);
     if (status == NATS_OK)
@@ -342,6 +362,20 @@ int connection_settle(natsConnection *conn, const struct options *options)
              interrupt_exit_status() == 0) /* else on_closed has said it */
         connection_say("the connection failed", status);
     return -1;
+}
+
+void connection_drain(natsConnection *conn, const struct options *options)
+{
+    atomic_store(&closing, true);
+    if (conn)
+        natsConnection_DrainTimeout(conn, connection_ms(options->timeout));
+}
+
+void connection_wait_drained(natsConnection *conn, const struct options *options)
+{
+    int64_t deadline_ns = clock_mono_ns() + options->timeout;
+    while (conn && natsConnection_IsDraining(conn) && clock_mono_ns() < deadline_ns)
+        nats_Sleep(1);
 }
 
 void connection_close(natsConnection **conn)

@@ -24,6 +24,11 @@ MUST_CHECK int connection_open(natsConnection **conn, const struct options *opti
 /* All sent so far has reached the server and was not refused. Says why and returns -1 on failure.
  */
 MUST_CHECK int connection_settle(natsConnection *conn, const struct options *options);
+/* Begins to unsubscribe and to let the callbacks have what already arrived; connection_wait_drained
+ * waits, --timeout at most, until they have returned. Without it the library leaks messages that
+ * wait for a callback or are destroyed while it closes. NULL is allowed. */
+void connection_drain(natsConnection *conn, const struct options *options);
+void connection_wait_drained(natsConnection *conn, const struct options *options);
 void connection_close(natsConnection **conn);
 /* After the last close: no callback runs any more, the library's memory is gone. May be called
  * twice. */

@@ -130,6 +130,8 @@ int reply_run(const struct options *options)
     if (status == EXIT_STATUS_DONE && connection_settle(conn, options) != 0)
         status = EXIT_STATUS_FAILED;
 cleanup:
+    connection_drain(conn, options);
+    connection_wait_drained(conn, options);
     natsSubscription_Destroy(sub);
     connection_close(&conn);
     connection_fini();

@@ -106,6 +106,8 @@ int subscribe_run(const struct options *options)
         status = EXIT_STATUS_FAILED;
     }
 cleanup:
+    connection_drain(conn, options);
+    connection_wait_drained(conn, options);
     for (size_t i = 0; subs && i < count; i++)
         natsSubscription_Destroy(subs[i]);
     connection_close(&conn);
