@@ -1,0 +1,73 @@
+/* The viewer's state: what is watched, what is chosen, what is open.
+ *
+ * One thread: input, samples and drawing take turns in ui_run. Drawing reads it, and tells back
+ * only how many rows fitted (page). */
+#ifndef TOP_UI_H
+#define TOP_UI_H
+
+#include "top/fetch.h"
+#include "top/keys.h"
+#include "top/model.h"
+#include "top/rows.h"
+
+enum ui_overlay { UI_OVERLAY_NONE, UI_OVERLAY_HELP, UI_OVERLAY_SORT };
+enum ui_prompt { UI_PROMPT_NONE, UI_PROMPT_FILTER, UI_PROMPT_LIMIT };
+
+enum { UI_WIDTH_MIN = 60, UI_HEIGHT_MIN = 12 };
+
+struct ui_server {
+    char shown_url[OPTIONS_URL_BYTES];
+    struct fetch *fetch;
+    struct model model;
+};
+
+struct ui {
+    const struct options *options;
+    struct ui_server servers[OPTIONS_URLS_MAX];
+    size_t server_count, active;
+
+    enum options_view view;
+    const struct column *sort;
+    bool descending, rates, raw, hide_idle, color, ascii;
+    int64_t interval_ns;
+    unsigned limit;
+    struct filter filter;
+    char filter_text[FILTER_BYTES_MAX];
+
+    struct rows rows; /* of the active server */
+    uint64_t cursor_cid;
+    size_t cursor; /* its place in rows */
+    size_t scroll; /* first row on the screen */
+    size_t column_scroll;
+    bool detail; /* the pane is open */
+    size_t detail_scroll;
+
+    enum ui_overlay overlay;
+    size_t picker; /* column under the picker's cursor */
+    char picker_typed[24];
+    enum ui_prompt prompt;
+    char prompt_text[FILTER_BYTES_MAX];
+    char filter_before[FILTER_BYTES_MAX]; /* to return to when the prompt is left with Esc */
+
+    bool paused, quit;
+    int64_t paused_ns;
+    char message[320];
+    int64_t message_ns;
+    unsigned samples; /* good ones of the active server, for --count */
+
+    size_t page; /* rows that fitted into the last frame */
+};
+
+/* Runs until the user leaves. The exit status. */
+MUST_CHECK int ui_run(const struct options *options);
+
+struct ui_server *ui_active(struct ui *ui);
+/* Rows anew from model, filter and order; keeps the cursor on its connection. */
+void ui_rows_refresh(struct ui *ui);
+/* Tells every fetch thread what is wanted now. */
+void ui_wish(struct ui *ui);
+struct column_view ui_column_view(const struct ui *ui);
+PRINTF(2, 3) void ui_message(struct ui *ui, const char *format, ...);
+void ui_filter_set(struct ui *ui, const char *text);
+
+#endif
