@@ -58,13 +58,13 @@ def panel(kind, title, description, **more):
     return {"type": kind, "title": title, "description": description, "datasource": DATASOURCE, **more}
 
 
-def stat(title, description, expr, unit="none", thresholds=None, mappings=None, empty=None, **more):
+def stat(title, description, expr, unit="none", thresholds=None, mappings=None, empty=None, trend="area"):
     """One coloured number of the first screen."""
     defaults = {"unit": unit, "color": {"mode": "thresholds"}, "mappings": mappings or [],
                 "thresholds": thresholds or steps(BLUE, (1, GREEN))}
     if empty:
         defaults["noValue"] = empty
-    options = {"colorMode": "background", "graphMode": more.get("graph", "area"), "justifyMode": "auto",
+    options = {"colorMode": "background", "graphMode": trend, "justifyMode": "auto",
                "orientation": "auto", "textMode": "value", "wideLayout": True, "showPercentChange": False,
                "percentChangeColorMode": "standard",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
@@ -82,12 +82,18 @@ def custom(thresholds_style="off", stacked=False, bars=False):
             "thresholdsStyle": {"mode": thresholds_style}}
 
 
-def graph(title, description, unit, *series, thresholds=None, style=None, low=0, high=None, stacked=False, bars=False,
-          overrides=(), empty=None):
-    """A graph; series are (query, legend) pairs. `empty` is shown when the servers do not offer the figure."""
-    style = style or ("line+area" if thresholds else "off")
+def graph(title, description, unit, *series, thresholds=None, low=0, high=None, stacked=False, bars=False,
+          overrides=(), empty=None, anomaly=None, reach=None):
+    """A graph; series are (query, legend) pairs. `empty` is shown when the servers do not offer the figure. `anomaly`
+    is the colour of what should be 0: no area is coloured then, since an empty axis would be all alarm. The axis goes
+    up to `reach` at least, so that noise does not look like a mountain."""
+    style = "line+area" if thresholds else "off"
     defaults = {"unit": unit, "color": {"mode": "palette-classic-by-name"}, "custom": custom(style, stacked, bars),
                 "mappings": [], "thresholds": thresholds or steps(NONE)}
+    if anomaly:
+        defaults["color"] = {"mode": "shades", "fixedColor": anomaly}
+    if reach or anomaly:
+        defaults["custom"]["axisSoftMax"] = reach or 1
     if low is not None:
         defaults["min"] = low
     if high is not None:
@@ -111,9 +117,8 @@ def shades(pattern, colour):
     return override(pattern, ("color", {"mode": "shades", "fixedColor": colour}))
 
 
-IN_AND_OUT = (shades(" in$", "green"), shades(" out$", "blue"))
-DASHED_LIMIT = override("^limit$", ("color", {"mode": "fixed", "fixedColor": RED}),
-                        ("custom.lineStyle", {"fill": "dash", "dash": [10, 10]}), ("custom.fillOpacity", 0))
+IN_AND_OUT = (shades("\\bin$", "green"), shades("\\bout$", "blue"))
+UNSEEN_NONE = override("^none$", ("custom.hideFrom", {"legend": True, "tooltip": True, "viz": False}))
 UP_OR_DOWN = [{"type": "value", "options": {"0": {"text": "DOWN", "color": RED, "index": 0},
                                             "1": {"text": "UP", "color": GREEN, "index": 1}}}]
 OK_OR_FAIL = [{"type": "value", "options": {"0": {"text": "FAIL", "color": RED, "index": 0},
@@ -149,11 +154,11 @@ def first_screen():
         stat("Messages out / s", "Messages sent per second, once per recipient. Far below **Messages in**: most "
              "messages have no subscriber.",
              "sum(PER_SERVER (rate(nats_server_sent_messages_total{S}{R}))) or vector(0)", unit="mps"),
-        stat("Slow consumers (range)", "Connections cut off, in the time range shown, because they read more slowly "
+        stat("Slow consumers", "Connections cut off, in the time range shown, because they read more slowly "
              "than messages arrived. Each one lost messages. **Normal:** 0. **Else:** see PROBLEMS, find the client "
              "in /connz?sort=pending or the log, make it faster or spread it over a queue group.",
              "sum(PER_SERVER (increase(nats_server_slow_consumers_total{S}[$__range]))) or vector(0)",
-             thresholds=steps(GREEN, (1, RED)), graph="none"),
+             thresholds=steps(GREEN, (1, RED)), trend="none"),
     ]
 
 
@@ -167,6 +172,8 @@ def server_table():
          steps(NONE, (0.7, ORANGE), (0.9, RED))),
         ("Memory", "PER_SERVER (nats_server_memory_resident_bytes{S})", "bytes", None),
         ("Connections", "PER_SERVER (nats_server_connections{S})", "short", None),
+        ("Of limit", "PER_SERVER (nats_server_connections{S} / (nats_server_connections_limit{S} > 0))", "percentunit",
+         steps(NONE, (0.8, ORANGE), (0.95, RED))),
         ("Subscriptions", "PER_SERVER (nats_server_subscriptions{S})", "short", None),
         ("Slow consumers", "PER_SERVER (nats_server_slow_consumers_total{S})", "short", steps(NONE, (1, ORANGE))),
     ]
@@ -174,6 +181,8 @@ def server_table():
     overrides = []
     for title, _, unit, thresholds in columns:
         properties = [{"id": "unit", "value": unit}] if unit else []
+        if unit == "percentunit":
+            properties.append({"id": "decimals", "value": 1})
         if thresholds:
             properties += [{"id": "thresholds", "value": thresholds},
                            {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}}]
@@ -186,8 +195,9 @@ def server_table():
     renames |= {"nats_server": "Server", "nats_cluster": "Cluster", "version": "Version"}
     order = ["nats_server", "Value #A", "nats_cluster", "version"] + [f"Value #{ref}" for ref in refs[2:]]
     return panel(
-        "table", "Servers", "One line per server. CPU is the share of all cores; slow consumers are counted since the "
-        "server's start. A line with only its name and DOWN belongs to a server the exporter cannot reach.",
+        "table", "Servers", "One line per server. CPU is the share of all cores, **Of limit** that of max_connections; "
+        "slow consumers are counted since the server's start. A line with only its name and DOWN belongs to a server "
+        "that the exporter cannot reach.",
         fieldConfig={"defaults": {"unit": "none", "mappings": [], "thresholds": steps(NONE),
                                   "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}},
                      "overrides": overrides},
@@ -235,7 +245,7 @@ def traffic():
         graph("Mean message size", "Bytes per message received. A sudden rise: somebody began to send large "
               "messages; a gap: nothing was received.",
               "bytes", (f"sum({received_bytes}) / (sum({received}) > 0)", "in"),
-              (f"sum({sent_bytes}) / (sum({sent}) > 0)", "out")),
+              (f"sum({sent_bytes}) / (sum({sent}) > 0)", "out"), overrides=IN_AND_OUT),
         graph("Delivery factor (out / in)", "How many recipients a message has on average. **0:** messages arrive "
               "and nobody listens. A rise multiplies the work of the server. A gap: nothing was received.",
               "short", (f"{sent} / ({received} > 0)", "{{nats_server}}")),
@@ -244,10 +254,9 @@ def traffic():
 
 def clients():
     return [
-        graph("Connections by server", "Client connections, with the smallest configured limit. **Normal:** evenly "
-              "spread. At the limit new clients are refused.",
-              "short", ("PER_SERVER (nats_server_connections{S})", "{{nats_server}}"),
-              ("min(nats_server_connections_limit{S})", "limit"), overrides=[DASHED_LIMIT]),
+        graph("Connections by server", "Client connections. **Normal:** evenly spread over the servers of a cluster. "
+              "How near to the limit they are is in the table above.",
+              "short", ("PER_SERVER (nats_server_connections{S})", "{{nats_server}}")),
         graph("Connects / s", "New client connections per second. **Normal:** near 0 between deploys. Steadily high: "
               "clients connect anew for each message, or are refused and try again; see the reasons beside.",
               "cps", ("PER_SERVER (rate(nats_server_connections_opened_total{S}{R}))", "{{nats_server}}"),
@@ -262,7 +271,7 @@ def clients():
                         "max by (nats_cluster, nats_server, reason) (rate(nats_server_connections_closed_total{S}{R}))"
                         " or max by (nats_cluster, nats_server, reason) (rate(nats_connections_closed_total{S}{R}))"
                         ' or label_replace(vector(0), "reason", "none", "", ""))', "{{reason}}"),
-              stacked=True, bars=True),
+              stacked=True, bars=True, overrides=[UNSEEN_NONE]),
         graph("Round-trip time of clients", "Round trip of the last PING to each client, as quantiles over the "
               "connections of now. p99 above 100 ms: a slow network, or clients too busy to answer.",
               "s", *[("histogram_quantile(%s, sum by (le) (nats_connections_rtt_seconds_bucket{S}))" % q,
@@ -279,20 +288,19 @@ def problems():
         graph("Slow consumers / min", "Connections cut off because they read too slowly. Each one lost what was "
               "queued to it. **Normal:** 0. Find the client in the log or /connz?state=closed, then make it faster, "
               "spread its work over a queue group, or raise max_pending if it only has bursts.",
-              "short", rate("nats_server_slow_consumers_total", "{{nats_server}}"),
-              thresholds=steps(NONE, (0.001, RED))),
+              "short", rate("nats_server_slow_consumers_total", "{{nats_server}}"), anomaly="red"),
         graph("Largest queue of a connection", "The longest queue of one connection, as a share of max_pending, where "
               "it is cut off. **Normal:** near 0. Above 25 %: that client is behind, now is the time to act; "
               "/connz?sort=pending names it.",
               "percentunit", ("PER_SERVER (nats_connections_pending_bytes_max{S} / nats_server_max_pending_bytes{S})",
                               "{{nats_server}}"),
-              thresholds=steps(NONE, (0.25, ORANGE), (0.75, RED)), empty="needs clearwing-exporter"),
+              thresholds=steps(NONE, (0.25, ORANGE), (0.75, RED)), reach=0.1, empty="needs clearwing-exporter"),
         graph("Stalls and stale connections / min", "**Stalled:** a publisher was held back because a subscriber's "
               "queue was nearly full. **Stale:** a connection was closed because it did not answer PINGs. Counted by "
               "Clearwing and by nats-server 2.12 and later.",
               "short", rate("nats_server_stalled_clients_total", "stalled {{nats_server}}"),
               rate("nats_server_stale_connections_total", "stale {{nats_server}}"),
-              thresholds=steps(NONE, (0.001, ORANGE)), empty=NOT_OFFERED),
+              anomaly="orange", empty=NOT_OFFERED),
         graph("Messages nobody got / min", "**Dropped:** queued to a connection and discarded when it was closed. "
               "**Unmatched:** nobody subscribed to the subject; normal for fire-and-forget events. **No responders:** "
               "requests answered at once with 503 because the service is not there. Counted by Clearwing.",
@@ -303,7 +311,7 @@ def problems():
               "that are not the NATS protocol, such as a browser or a port scan. Counted by Clearwing.",
               "short", rate("nats_server_authentication_failures_total", "authentication {{nats_server}}"),
               rate("nats_server_protocol_errors_total", "protocol {{nats_server}}"),
-              thresholds=steps(NONE, (10, ORANGE)), empty=NOT_OFFERED),
+              anomaly="orange", empty=NOT_OFFERED),
     ]
 
 

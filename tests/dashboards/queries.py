@@ -1,7 +1,7 @@
 """What the dashboard and the rules ask: their queries, the metrics and labels in them, and the metrics there are.
 
-Queries are read with a few patterns, not with a full parser: promtool and Prometheus judge the grammar, this module only
-has to find names. It fails loudly on a name it cannot place, so a query it misreads shows up as an unknown metric.
+Queries are read with a few patterns, not with a full parser: promtool and Prometheus judge the grammar, this module
+only has to find names. A name it cannot place is an unknown metric, so a query that it misreads makes a test fail.
 """
 import json
 import pathlib

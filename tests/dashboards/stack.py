@@ -97,6 +97,11 @@ class Prometheus:
     def __init__(self, url):
         self.url = url
         self.started = time.time()
+        self.pinned = None
+
+    def now(self):
+        """The moment asked about; a picture pins it, so that all its panels show the same one."""
+        return self.pinned or time.time()
 
     def api(self, path, **arguments):
         query = urllib.parse.urlencode(arguments, doseq=True)
@@ -109,11 +114,11 @@ class Prometheus:
         return reply["data"]
 
     def label_values(self, metric, label):
-        now = time.time()
+        now = self.now()
         return self.api(f"label/{label}/values", **{"match[]": metric, "start": self.started, "end": now})
 
     def range_seconds(self):
-        return max(10, int(time.time() - self.started))
+        return max(10, int(self.now() - self.started))
 
     def fill(self, expr, variables):
         """Grafana's windows: $__rate_interval is the step and one scrape, at least four scrapes."""
@@ -125,10 +130,10 @@ class Prometheus:
         return expr
 
     def instant(self, expr, **variables):
-        return self.api("query", query=self.fill(expr, variables))["result"]
+        return self.api("query", query=self.fill(expr, variables), time=self.now())["result"]
 
     def range(self, expr, **variables):
-        now = time.time()
+        now = self.now()
         return self.api("query_range", query=self.fill(expr, variables), start=now - self.range_seconds(), end=now,
                         step=STEP_SECONDS)["result"]
 

@@ -17,7 +17,7 @@ PANELS = queries.panels(DASHBOARD)
 EXPRESSIONS = list(queries.expressions(DASHBOARD)) + [
     (rule.get("alert") or rule["record"], rule["expr"]) for rule in queries.rules()]
 # Counters that are shown as they are, on purpose: the table shows the count since the server's start.
-PLAIN_COUNTERS = {("Servers H", "nats_server_slow_consumers_total")}
+PLAIN_COUNTERS = {("Servers I", "nats_server_slow_consumers_total")}
 UNITS = {"none", "short", "mps", "binBps", "bytes", "s", "percentunit", "cps", "ops"}
 
 by_title = pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for panel in PANELS])
