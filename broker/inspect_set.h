@@ -1,0 +1,15 @@
+/* What main gives the inspector to look at. Main thread, before the monitor starts and after it has stopped. */
+#ifndef BROKER_INSPECT_SET_H
+#define BROKER_INSPECT_SET_H
+
+#include <stdbool.h>
+
+struct broker;
+
+/* NULL: nothing to see any more. */
+void inspect_set(struct broker *broker);
+void inspect_set_ready(bool ready);
+/* Once a second: how much of a core the process used since the last call. */
+void inspect_sample_cpu(void);
+
+#endif

@@ -1,0 +1,317 @@
+/* The server from start to stop.
+ *
+ * `clearwing VERB ...` hands over to `clearwing-VERB` beside it; anything else is the server, with nats-server's flags.
+ * Start: options, log, pid file, identity, listening socket, workers, monitor, ports file, ready. What can fail because the user
+ * asked for something that cannot be, fails before a thread is started. Stop is the same list backwards: nobody is accepted,
+ * connections are closed by their workers, then what waited for readers is freed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/err.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/rcu.h"
+#include "broker/core/broker.h"
+#include "broker/files.h"
+#include "broker/inspect_set.h"
+#include "broker/net/listener.h"
+#include "broker/options.h"
+#include "monitor/http.h"
+
+enum { WORKERS_MAX = 256, MESSAGE_MAX = 512 };
+
+struct server {
+    struct options options;
+    struct broker broker;
+    struct worker **workers;
+    struct listener *listener;
+    struct monitor *monitor;
+    uv_loop_t loop;
+    uv_signal_t interrupt, terminate, reopen, hangup, lame_duck;
+    uv_timer_t sampler;
+};
+
+/* ---- verbs ---- */
+
+/* Becomes clearwing-VERB of the same folder, if the first argument is a word and there is such a program. */
+static void become_verb(int argc, char **argv)
+{
+    if (argc < 2 || argv[1][0] == '-' || strchr(argv[1], '/'))
+        return;
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
+    if (!slash)
+        return;
+    int room = (int)(sizeof path - (size_t)(slash + 1 - path));
+    if (snprintf(slash + 1, (size_t)room, "clearwing-%s", argv[1]) < room)
+        execv(path, argv + 1);
+}
+
+/* ---- signals ---- */
+
+static void stop_loop(struct server *server)
+{
+    uv_stop(&server->loop);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct server *server = signal->data;
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {{SIGINT, "interrupt"},
+                 {SIGTERM, "terminated"},
+                 {SIGUSR1, "user defined signal 1"},
+                 {SIGUSR2, "user defined signal 2"},
+                 {SIGHUP, "hangup"}};
+    for (size_t i = 0; i < array_length(names); i++)
+        if (names[i].number == number)
+            log_info("Trapped \"%s\" signal", names[i].name);
+    if (number == SIGINT || number == SIGTERM)
+        stop_loop(server);
+    else if (number == SIGUSR1)
+        log_reopen();
+    else
+        log_warn("Ignored: this broker cannot do that while it runs; restart it instead");
+}
+
+static void listen_to_signals(struct server *server)
+{
+    const struct {
+        uv_signal_t *handle;
+        int number;
+    } wanted[] = {{&server->interrupt, SIGINT},
+                  {&server->terminate, SIGTERM},
+                  {&server->reopen, SIGUSR1},
+                  {&server->hangup, SIGHUP},
+                  {&server->lame_duck, SIGUSR2}};
+    for (size_t i = 0; i < array_length(wanted); i++) {
+        uv_signal_init(&server->loop, wanted[i].handle);
+        wanted[i].handle->data = server;
+        uv_signal_start(wanted[i].handle, on_signal, wanted[i].number);
+    }
+}
+
+static void on_sample(uv_timer_t *timer)
+{
+    (void)timer;
+    inspect_sample_cpu();
+}
+
+/* ---- start ---- */
+
+static unsigned worker_count(const struct options *options)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wanted = options->workers > 0 ? options->workers : online > 0 ? online : 1;
+    return wanted > WORKERS_MAX ? WORKERS_MAX : (unsigned)wanted;
+}
+
+/* As many descriptors as the system lets us have: each connection is one. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* The log line, then the plain words on standard error if the log is a file: whoever starts it by hand sees it too. */
+PRINTF(1, 2) COLD static int fail(const char *format, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    log_line(LOG_FATAL, "%s", text);
+    if (log_settings.file)
+        fprintf(stderr, "clearwing: %s\n", text);
+    return ERR_SYSTEM;
+}
+
+static void log_start(const struct server *server)
+{
+    const struct broker *broker = &server->broker;
+    log_info("Starting nats-server");
+    log_info("  Version:  %s", CLEARWING_NATS_VERSION);
+    log_info("  Git:      [not set]");
+    log_info("  Clearwing: %s, %u workers", CLEARWING_VERSION, broker->worker_count);
+    log_debug("  Go build: none");
+    log_info("  Name:     %s", broker->server_name);
+    log_info("  ID:       %s", broker->server_id);
+    if (server->options.password || server->options.token)
+        log_warn("Plaintext passwords detected, use nkeys or bcrypt");
+    if (server->options.config_file)
+        log_info("Using configuration file: %s (%s)", server->options.config_file,
+                 server->options.config_digest);
+    log_debug("Created system account: \"$SYS\"");
+}
+
+static int start_monitor(struct server *server)
+{
+    const struct options *options = &server->options;
+    if (options->http_port == 0)
+        return 0;
+    const char *host = options->http_host ? options->http_host : options->host;
+    struct monitor_options wanted = {
+        .host = host,
+        .port = options->http_port < 0 ? 0 : options->http_port,
+        .base_path = options->http_base_path,
+    };
+    char error[MESSAGE_MAX];
+    if (monitor_start(&wanted, &server->monitor, error, sizeof error) != 0)
+        return fail("Can't start monitoring: %s", error);
+    server->broker.http_port = monitor_port(server->monitor);
+    log_info("Starting http monitor on %s:%d", host, server->broker.http_port);
+    return 0;
+}
+
+static int start_workers(struct server *server)
+{
+    for (unsigned i = 0; i < server->broker.worker_count; i++) {
+        int error = worker_new(&server->broker, server->workers, i, &server->workers[i]);
+        if (error)
+            return fail("Can't start worker %u: %s", i, err_text(error));
+    }
+    return 0;
+}
+
+static int write_files(struct server *server)
+{
+    const struct options *options = &server->options;
+    char error[MESSAGE_MAX];
+    struct files_ports ports = {
+        .host = options->host,
+        .port = server->broker.port,
+        .http_host = options->http_host ? options->http_host : options->host,
+        .http_port = server->broker.http_port,
+    };
+    if (options->ports_file_dir &&
+        files_write_ports(options->ports_file_dir, &ports, error, sizeof error) != 0)
+        return fail("%s", error);
+    return 0;
+}
+
+static void warn_if_open_to_the_world(const struct options *options)
+{
+    bool loopback = strncmp(options->host, "127.", 4) == 0 || strcmp(options->host, "::1") == 0 ||
+                    strcmp(options->host, "localhost") == 0;
+    if (!loopback && !options->username && !options->token)
+        log_warn("Clients on %s need no credentials: set a user or token, or listen on 127.0.0.1",
+                 options->host);
+}
+
+static int start(struct server *server)
+{
+    const struct options *options = &server->options;
+    char error[MESSAGE_MAX];
+    struct log_settings log = {options->log_file, options->debug, options->trace, options->log_time,
+                               options->log_time_utc};
+    if (log_open(&log) != 0)
+        return fail("Cannot open the log file %s: %s", options->log_file, strerror(errno));
+    raise_descriptor_limit();
+    if (broker_init(&server->broker, options, worker_count(options)) != 0)
+        return fail("Out of memory");
+    log_start(server);
+    if (options->pid_file && files_write_pid(options->pid_file, error, sizeof error) != 0)
+        return fail("%s", error);
+    if (listener_new(options->host, options->port, &server->listener, error, sizeof error) != 0)
+        return fail("Error listening on port: %s:%d, \"%s\"", options->host, options->port, error);
+    server->broker.port = listener_port(server->listener);
+    server->workers = mem_zalloc_or_exit(server->broker.worker_count * sizeof(struct worker *));
+    if (broker_compose_info(&server->broker) != 0)
+        return fail("Out of memory");
+    inspect_set(&server->broker);
+    int failed = start_workers(server);
+    if (!failed)
+        failed = start_monitor(server);
+    if (failed)
+        return failed;
+    listener_start(server->listener, &server->loop, &server->broker, server->workers);
+    log_info("Listening for client connections on %s:%d", options->host, server->broker.port);
+    warn_if_open_to_the_world(options);
+    failed = write_files(server);
+    if (!failed) {
+        inspect_set_ready(true);
+        log_info("Server is ready");
+    }
+    return failed;
+}
+
+/* ---- stop ---- */
+
+static void stop_workers(struct server *server)
+{
+    unsigned count = server->workers ? server->broker.worker_count : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (server->workers[i])
+            worker_stop(server->workers[i]);
+    for (unsigned i = 0; i < count; i++)
+        if (server->workers[i])
+            worker_join(server->workers[i]);
+    rcu_wait_all();
+    for (unsigned i = 0; i < count; i++)
+        worker_free(&server->workers[i]);
+    mem_free(server->workers);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void stop(struct server *server)
+{
+    inspect_set_ready(false);
+    listener_close(&server->listener);
+    monitor_stop(&server->monitor);
+    stop_workers(server);
+    if (server->options.ports_file_dir)
+        files_remove_ports(server->options.ports_file_dir);
+    inspect_set(NULL);
+    broker_fini(&server->broker);
+    uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&server->loop);
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    int exit_status;
+    become_verb(argc, argv);
+    if (options_parse(argc, argv, &server.options, &exit_status) == OPTIONS_EXIT)
+        return exit_status;
+    options_hide_secrets(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    rcu_thread_register();
+    uv_loop_init(&server.loop);
+    listen_to_signals(&server);
+    exit_status = start(&server) == 0 ? 0 : 1;
+    if (exit_status == 0) {
+        uv_timer_init(&server.loop, &server.sampler);
+        uv_timer_start(&server.sampler, on_sample, 0, 1000);
+        uv_run(&server.loop, UV_RUN_DEFAULT);
+        log_info("Initiating Shutdown...");
+    }
+    stop(&server);
+    if (exit_status == 0)
+        log_info("Server Exiting..");
+    rcu_thread_unregister();
+    options_fini(&server.options);
+    log_close();
+    return exit_status;
+}

@@ -1,0 +1,241 @@
+/* A worker's turn:
+ *
+ *     timers | end of turn: mail, wake others, write every touched connection, hand over garbage | wait | read all ready sockets
+ *
+ * libuv's prepare hook is the last thing before the loop waits, in every version, so output caused by sockets, mail or timers
+ * is written before the worker sleeps. What is unlinked in a turn is one batch of garbage: it comes back as mail after an RCU
+ * grace period, behind everything that was in the mailbox by then, and is freed by the worker that unlinked it.
+ */
+#include "broker/net/worker.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
+#include "broker/base/rcu.h"
+#include "broker/net/conn.h"
+
+/* Senders to a mailbox that holds more than this are slowed down. */
+enum { MAILBOX_BYTES_MAX = 8 << 20 };
+
+struct garbage_mail {
+    struct mail mail;
+    struct rcu_head rcu;
+    struct worker *worker;
+    struct garbage_list list;
+};
+
+struct adopt_mail {
+    struct mail mail;
+    struct worker *worker;
+    int fd;
+    bool refuse;
+};
+
+struct stop_mail {
+    struct mail mail;
+    struct worker *worker;
+};
+
+/* ---- garbage ---- */
+
+static void open_garbage(struct mail *mail, struct delivery *receiver)
+{
+    (void)receiver;
+    struct garbage_mail *self = container_of(mail, struct garbage_mail, mail);
+    garbage_free_all(&self->list);
+    mem_free(self);
+}
+
+static void after_grace_period(struct rcu_head *head)
+{
+    struct garbage_mail *self = container_of(head, struct garbage_mail, rcu);
+    rcu_after_grace_period(head);
+    struct mailbox *box = &self->worker->mailbox;
+    if (mailbox_put(box, &self->mail))
+        mailbox_wake(box);
+}
+
+static void hand_over_garbage(struct worker *worker)
+{
+    struct delivery *delivery = worker->delivery;
+    if (!delivery->garbage.head)
+        return;
+    struct garbage_mail *batch = mem_alloc(sizeof *batch);
+    if (!batch)
+        return; /* it waits for the next turn */
+    *batch = (struct garbage_mail){
+        .mail = {.open = open_garbage}, .worker = worker, .list = delivery->garbage};
+    delivery->garbage.head = NULL;
+    rcu_later(&batch->rcu, after_grace_period);
+}
+
+/* ---- mail between workers ---- */
+
+static bool send_mail(void *context, unsigned to, struct mail *mail)
+{
+    struct worker *sender = context;
+    struct mailbox *box = &sender->workers[to]->mailbox;
+    bool full = atomic_load_explicit(&box->bytes, memory_order_relaxed) > MAILBOX_BYTES_MAX;
+    if (mailbox_put(box, mail))
+        sender->wake[to] = true;
+    return full;
+}
+
+static void wake_others(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->broker->worker_count; i++) {
+        if (worker->wake[i]) {
+            worker->wake[i] = false;
+            mailbox_wake(&worker->workers[i]->mailbox);
+        }
+    }
+}
+
+/* ---- the turn ---- */
+
+static void flush_touched(struct worker *worker)
+{
+    struct session *session;
+    while ((session = worker->delivery->touched) != NULL) {
+        worker->delivery->touched = session->next_touched;
+        session->touched = false;
+        conn_flush(session);
+    }
+}
+
+static void on_end_of_turn(uv_prepare_t *hook)
+{
+    struct worker *worker = hook->data;
+    rcu_enter();
+    if (!mailbox_is_empty(&worker->mailbox))
+        mailbox_drain(&worker->mailbox, worker->delivery);
+    wake_others(worker);
+    if (worker->delivery->touched) {
+        delivery_set_time(worker->delivery);
+        flush_touched(worker);
+    }
+    rcu_leave();
+    hand_over_garbage(worker);
+}
+
+/* The end of the turn drains the box; being woken is enough. */
+static void on_wake(uv_async_t *wake)
+{
+    (void)wake;
+}
+
+static void run(void *argument)
+{
+    struct worker *worker = argument;
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", worker->delivery->index);
+    pthread_setname_np(pthread_self(), name);
+    rcu_thread_register();
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    rcu_thread_unregister();
+}
+
+/* ---- orders from the main thread ---- */
+
+static void order(struct worker *worker, struct mail *mail)
+{
+    mailbox_put(&worker->mailbox, mail);
+    mailbox_wake(&worker->mailbox);
+}
+
+static void open_adopt(struct mail *mail, struct delivery *receiver)
+{
+    (void)receiver;
+    struct adopt_mail *self = container_of(mail, struct adopt_mail, mail);
+    conn_open(self->worker, self->fd, self->refuse);
+    mem_free(self);
+}
+
+int worker_adopt(struct worker *worker, int fd, bool refuse)
+{
+    struct adopt_mail *mail = mem_alloc(sizeof *mail);
+    if (!mail)
+        return ERR_MEMORY;
+    *mail = (struct adopt_mail){
+        .mail = {.open = open_adopt}, .worker = worker, .fd = fd, .refuse = refuse};
+    atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
+    order(worker, &mail->mail);
+    return 0;
+}
+
+static void open_stop(struct mail *mail, struct delivery *receiver)
+{
+    struct stop_mail *self = container_of(mail, struct stop_mail, mail);
+    struct worker *worker = self->worker;
+    struct session *session;
+    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
+        conn_close(session, CLOSE_SHUTDOWN);
+    uv_stop(&worker->loop);
+    mem_free(self);
+}
+
+void worker_stop(struct worker *worker)
+{
+    struct stop_mail *mail = mem_zalloc_or_exit(sizeof *mail);
+    *mail = (struct stop_mail){.mail = {.open = open_stop}, .worker = worker};
+    order(worker, &mail->mail);
+}
+
+void worker_join(struct worker *worker)
+{
+    uv_thread_join(&worker->thread);
+}
+
+/* ---- life ---- */
+
+int worker_new(struct broker *broker, struct worker **workers, unsigned index, struct worker **out)
+{
+    struct worker *worker = mem_zalloc_aligned(sizeof *worker);
+    if (!worker)
+        return ERR_MEMORY;
+    worker->broker = broker;
+    worker->workers = workers;
+    worker->delivery = broker->deliveries[index];
+    worker->delivery->carrier = (struct mail_carrier){send_mail, worker};
+    worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
+    worker->wake = mem_zalloc(broker->worker_count * sizeof *worker->wake);
+    if (!worker->read_buffer || !worker->wake || uv_loop_init(&worker->loop) != 0)
+        goto cleanup;
+    uv_prepare_init(&worker->loop, &worker->end_of_turn);
+    worker->end_of_turn.data = worker;
+    uv_prepare_start(&worker->end_of_turn, on_end_of_turn);
+    if (mailbox_init(&worker->mailbox, &worker->loop, on_wake) != 0)
+        goto cleanup;
+    *out = worker;
+    if (uv_thread_create(&worker->thread, run, worker) != 0) {
+        *out = NULL;
+        goto cleanup;
+    }
+    return 0;
+cleanup:
+    mem_free(worker->read_buffer);
+    mem_free(worker->wake);
+    mem_free(worker);
+    return ERR_SYSTEM;
+}
+
+void worker_free(struct worker **worker)
+{
+    struct worker *self = *worker;
+    if (!self)
+        return;
+    /* No reader is left: run the callbacks of closed handles, then free whatever waited for a grace period. */
+    uv_prepare_stop(&self->end_of_turn);
+    uv_close((uv_handle_t *)&self->end_of_turn, NULL);
+    uv_close((uv_handle_t *)&self->mailbox.wake, NULL);
+    uv_run(&self->loop, UV_RUN_DEFAULT);
+    mailbox_drain(&self->mailbox, self->delivery);
+    garbage_free_all(&self->delivery->garbage);
+    check(uv_loop_close(&self->loop) == 0);
+    mem_free(self->read_buffer);
+    mem_free(self->wake);
+    mem_free(self);
+    *worker = NULL;
+}

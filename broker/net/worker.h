@@ -1,0 +1,41 @@
+/* A worker: one thread, one loop, the connections it owns, its mailbox.
+ *
+ * worker_new and worker_free belong to the main thread, worker_adopt and worker_stop may be called from it at any time. All else
+ * happens on the worker's own thread. */
+#ifndef BROKER_NET_WORKER_H
+#define BROKER_NET_WORKER_H
+
+#include <uv.h>
+
+#include "broker/core/delivery.h"
+#include "broker/net/mailbox.h"
+
+enum { WORKER_READ_BYTES = 65536 };
+
+struct worker {
+    struct delivery *delivery;
+    struct broker *broker;
+    struct worker **workers; /* all of them, by index */
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_prepare_t end_of_turn;
+    struct mailbox mailbox;
+    bool *wake; /* by worker: its mailbox was empty when this worker first put mail in */
+    _Atomic uint32_t connections; /* assigned to it; the listener chooses the least loaded */
+    char *read_buffer;
+};
+
+/* Makes the worker of broker->deliveries[index] and starts its thread. 0 or ERR_*. */
+MUST_CHECK int worker_new(struct broker *broker, struct worker **workers, unsigned index,
+                          struct worker **out);
+/* Takes the connected socket; refuse: tells it that there are too many, and closes. 0 or ERR_MEMORY, then the socket is the
+ * caller's still. */
+MUST_CHECK int worker_adopt(struct worker *worker, int fd, bool refuse);
+/* Has it close all its connections and end its thread. */
+void worker_stop(struct worker *worker);
+/* After worker_stop: waits for the thread. */
+void worker_join(struct worker *worker);
+/* After all were joined: frees what the mailboxes still hold, then the worker. */
+void worker_free(struct worker **worker);
+
+#endif
