@@ -53,7 +53,7 @@ def _same(left, right):
 
 
 def condition(words, where):
-    """A function of (value, value at the mark) from words such as `= 5`, `>= 1`, `is int`, `grew 2`, `~ regex`, `!~ regex`."""
+    """A function of (value, value at the mark) from words such as `= 5`, `is int`, `grew 2`, `~ regex`."""
     operator, argument = words[0], " ".join(words[1:])
     if operator == "is" and argument in TYPES:
         return lambda value, _: TYPES[argument](value)

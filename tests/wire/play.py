@@ -50,7 +50,6 @@ class Client:
         self.last_sent = b""
         self.split = 0
         self.ended = False
-        self.ignore_rest = False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -123,35 +122,32 @@ class Player:
             raise ScriptError(f"{self.script.path}:{self.statement.line}: no client is called {name}")
         return self.clients[name]
 
-    def value(self, name, own=None):
+    def value(self, name):
         """The bytes of a placeholder that stands for one fixed value, or None if it is a pattern."""
         repeated = re.match(r"(.+)\*(\d+)$", name)
         if repeated:
             return unescape(repeated[1]) * int(repeated[2])
         if name == "i":
             return str(self.loop[-1]).encode()
-        field = re.match(r"(cid|info\.\w+)(?::(\w+))?$", name)
-        if field:
-            client = self.client(field[2]) if field[2] else own
-            key = "client_id" if field[1] == "cid" else field[1][5:]
-            return str(client.info[key]).encode()
+        if name.startswith("cid:"):
+            return str(self.client(name[4:]).info["client_id"]).encode()
         if name not in PATTERNS:
             raise ScriptError(f"{self.script.path}:{self.statement.line}: unknown placeholder <{name}>")
         return None
 
-    def fill(self, text, own=None):
+    def fill(self, text):
         """Text with fixed placeholders only, as bytes."""
         out = b""
         for kind, piece in pieces(text):
-            value = unescape(piece) if kind == "text" else self.value(piece, own)
+            value = unescape(piece) if kind == "text" else self.value(piece)
             if value is None:
                 raise ScriptError(f"{self.script.path}:{self.statement.line}: <{piece}> is only for expect lines")
             out += value
         return out
 
-    def pattern(self, text, own):
+    def pattern(self, text):
         """(literal bytes, None), or (None, regular expression) when a placeholder is a pattern."""
-        parts = [(kind, unescape(piece) if kind == "text" else self.value(piece, own), piece)
+        parts = [(kind, unescape(piece) if kind == "text" else self.value(piece), piece)
                  for kind, piece in pieces(text)]
         if all(value is not None for _, value, _ in parts):
             return b"".join(value for _, value, _ in parts), None
@@ -205,14 +201,14 @@ class Player:
     def do_send(self, statement):
         client = self.client(statement.client)
         text, end = line_of(statement.text)
-        client.outgoing += self.fill(text, client) + end
+        client.outgoing += self.fill(text) + end
         if len(client.outgoing) >= SEND_MAX:
             client.flush()
 
     def do_expect(self, statement):
         client = self.client(statement.client)
         text, end = line_of(statement.text)
-        literal, pattern = self.pattern(text, client)
+        literal, pattern = self.pattern(text)
         if pattern is None:
             self.take_exactly(client, literal + end)
             return
@@ -291,9 +287,6 @@ class Player:
     def do_send_split(self, statement):
         size = statement.words[0]
         self.client(statement.client).split = 0 if size == "off" else int(size)
-
-    def do_ignore_rest(self, statement):
-        self.client(statement.client).ignore_rest = True
 
     # --- counting deliveries ---
 
@@ -414,7 +407,7 @@ class Player:
             self.play(self.script.statements)
             for client in self.clients.values():
                 client.flush()
-                if client.socket.fileno() >= 0 and not client.ignore_rest:
+                if client.socket.fileno() >= 0:
                     client.receive(0)
                     self.drop_pings(client, time.monotonic())
                     if client.buffer:

@@ -50,7 +50,7 @@ class Script:
 CLIENT_VERBS = {
     "connect": (0, 2), "send-split": (1, 1), "sync": (0, 0), "expect-close": (0, 1),
     "expect-silence": (1, 1), "end-input": (0, 0), "close": (0, 0), "reset": (0, 0),
-    "discard": (0, 0), "ignore-rest": (0, 0), "closed": (1, 99),
+    "discard": (0, 0), "closed": (1, 99),
 }
 PLAIN_VERBS = {
     "pause": (1, 1), "mark": (0, 0), "json": (3, 99), "varz": (2, 99), "connz": (3, 99),

@@ -1,8 +1,8 @@
 """Garbage on the wire, as fast as it can be sent, while a good pair of clients goes on exchanging messages.
 
-What must hold whatever the bytes are: the good pair loses nothing and sees no error, every bad connection gets well-formed
-answers and then its end, the counters add up, and memory stays where it was. The bytes come from a seed; a failure names the
-seed and the connection, and WIRE_SEED=... WIRE_ONLY=... plays that connection alone.
+What must hold whatever the bytes are: the good pair loses nothing and sees no error, every bad connection
+gets well-formed answers and then its end, the counters add up, and memory stays where it was. The bytes come
+from a seed; a failure names the seed and the connection, and WIRE_SEED=... WIRE_ONLY=... plays that one alone.
 """
 import collections
 import os
@@ -202,7 +202,8 @@ def test_garbage(server):
     memory = server.json("/varz")["mem"]
     run_all(server, indexes)
     good.stop()
-    assert (good.count >= 20 or ONLY) and good.slowest < LATENCY_MAX, f"{good.count} messages, slowest {good.slowest:.1f} s"
+    pace = f"{good.count} messages, slowest {good.slowest:.1f} s"
+    assert (good.count >= 20 or ONLY) and good.slowest < LATENCY_MAX, pace
 
     varz = server.wait_for("/varz", lambda document: document["connections"] == 2)
     assert varz["total_connections"] == len(indexes) + 2

@@ -1,8 +1,9 @@
 """Many publishers, subscribers and queue members at once, while other connections come and go.
 
-Each message carries publisher and number. What must hold under any interleaving: a plain subscriber sees every message once and
-those of one publisher in order; a queue group sees every message once among its members, and each member those of one
-publisher in order; subscriptions that come and go on other connections change nothing for them.
+Each message carries publisher and number. What must hold under any interleaving: a plain subscriber sees every
+message once and those of one publisher in order; a queue group sees every message once among its members, and
+each member those of one publisher in order; subscriptions that come and go on other connections change nothing
+for them.
 """
 import threading
 

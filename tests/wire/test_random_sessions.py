@@ -1,9 +1,10 @@
 """Random sessions on several connections, compared step by step with a model that is too simple to be wrong.
 
-The model keeps a plain list of subscriptions and matches token by token. After every publish each connection sends PING, so
-what came before its PONG is all that this publish caused: exactly one message for each matching plain subscription, exactly
-one for each queue group that has a member to take it, a 503 where nobody did. At the end the counters of the broker must be
-those of the model. A failure names seed and step; WIRE_SEED=... plays that seed alone.
+The model keeps a plain list of subscriptions and matches token by token. After every publish each connection
+sends PING, so what came before its PONG is all that this publish caused: exactly one message for each matching
+plain subscription, exactly one for each queue group that has a member to take it, a 503 where nobody did. At
+the end the counters of the broker must be those of the model. A failure names seed and step; WIRE_SEED=...
+plays that seed alone.
 """
 import dataclasses
 import os

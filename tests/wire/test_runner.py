@@ -77,7 +77,8 @@ def test_a_good_script_passes(tmp_path, stock, split):
 
 def test_long_texts_are_shown_around_the_difference(tmp_path, stock):
     with pytest.raises(WireFailure) as failure:
-        played(tmp_path, stock, HELLO + "a > SUB foo 1\na > PUB foo 5001\na > <x*5000>y\na < MSG foo 1 5001\na < <x*5000>z\n")
+        played(tmp_path, stock, HELLO + "a > SUB foo 1\na > PUB foo 5001\na > <x*5000>y\n"
+               "a < MSG foo 1 5001\na < <x*5000>z\n")
     assert "4940 equal bytes" in str(failure.value)
     assert len(str(failure.value)) < 1500
 
