@@ -104,3 +104,15 @@ bool interrupt_wait(int64_t timeout_ns)
     }
     return interrupt_stopped();
 }
+
+bool interrupt_wait_readable(int fd)
+{
+    while (!interrupt_stopped()) {
+        struct pollfd fds[] = {{wake_fd, POLLIN, 0}, {fd, POLLIN, 0}};
+        if (poll(fds, array_length(fds), -1) < 0 && errno != EINTR)
+            break;
+        if (fds[1].revents)
+            return !interrupt_stopped();
+    }
+    return false;
+}

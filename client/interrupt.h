@@ -20,5 +20,7 @@ int interrupt_exit_status(void);
 
 /* Sleeps until stopped or the time is over, -1 for ever; returns interrupt_stopped(). */
 bool interrupt_wait(int64_t timeout_ns);
+/* Sleeps until fd has something to read, or its end; false when stopped. */
+MUST_CHECK bool interrupt_wait_readable(int fd);
 
 #endif

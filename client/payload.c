@@ -3,50 +3,35 @@
 #include "client/payload.h"
 
 #include "broker/base/mem.h"
+#include "client/input.h"
 #include "client/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const struct span count_word = {"{{count}}", 9};
 
-static int read_all(struct payload *payload, FILE *file, const char *name)
+static int read_all(struct payload *payload, int fd, const char *name)
 {
-    size_t room = 0;
-    for (;;) {
-        if (payload->len == room) {
-            room = room ? room * 2 : 4096;
-            char *grown =
-                room <= 2 * (size_t)PAYLOAD_BYTES_MAX ? mem_realloc(payload->bytes, room) : NULL;
-            if (!grown) {
-                say_line("%s has more than %d bytes, which is too large for a message", name,
-                         PAYLOAD_BYTES_MAX);
-                return -1;
-            }
-            payload->bytes = grown;
-        }
-        size_t got = fread(payload->bytes + payload->len, 1, room - payload->len, file);
-        payload->len += got;
-        if (got == 0)
-            break;
-    }
-    if (ferror(file)) {
-        say_line("%s: %s", name, strerror(errno));
-        return -1;
-    }
-    return 0;
+    struct input input;
+    input_init(&input, fd, name);
+    int result = input_all(&input, &payload->owned, &payload->data.len);
+    input_fini(&input);
+    return result;
 }
 
 static int load_file(struct payload *payload, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
         say_line("--file %s: %s", path, strerror(errno));
         return -1;
     }
-    int result = read_all(payload, file, path);
-    fclose(file);
+    int result = read_all(payload, fd, path);
+    close(fd);
     return result;
 }
 
@@ -62,24 +47,21 @@ int payload_load(struct payload *payload, const struct options *options)
     if (options->file) {
         result = load_file(payload, options->file);
     } else if (text && strcmp(text, "-") == 0) {
-        result = read_all(payload, stdin, "stdin");
+        result = read_all(payload, STDIN_FILENO, "stdin");
     } else if (text) {
-        payload->len = strlen(text);
-        payload->bytes = mem_copy_string(span_of(text));
-        if (!payload->bytes) {
-            say_line("out of memory");
-            result = -1;
-        }
+        payload->data = span_of(text);
     }
-    if (result == 0 && payload->len > 0)
+    if (payload->owned)
+        payload->data.ptr = payload->owned;
+    if (result == 0 && payload->data.len > 0)
         payload->counts =
-            memmem(payload->bytes, payload->len, count_word.ptr, count_word.len) != NULL;
+            memmem(payload->data.ptr, payload->data.len, count_word.ptr, count_word.len) != NULL;
     return result;
 }
 
 void payload_fini(struct payload *payload)
 {
-    mem_free(payload->bytes);
+    mem_free(payload->owned);
     memset(payload, 0, sizeof *payload);
 }
 
@@ -134,10 +116,10 @@ static char *expand(const struct payload *payload, uint64_t count, size_t *len)
     size_t digits_len = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, count);
     /* A number longer than the nine letters it replaces makes the text grow. */
     size_t growth = digits_len > count_word.len ? digits_len - count_word.len : 0;
-    char *out = mem_alloc(payload->len + (payload->len / count_word.len) * growth + 1);
+    char *out = mem_alloc(payload->data.len + (payload->data.len / count_word.len) * growth + 1);
     if (!out)
         return NULL;
-    const char *at = payload->bytes, *end = payload->bytes + payload->len;
+    const char *at = payload->data.ptr, *end = payload->data.ptr + payload->data.len;
     size_t used = 0;
     while (at < end) {
         const char *word = memmem(at, (size_t)(end - at), count_word.ptr, count_word.len);
@@ -160,7 +142,7 @@ natsStatus payload_message(natsMsg **message, const struct payload *payload,
                            const char *reply, uint64_t count)
 {
     char *expanded = NULL;
-    size_t len = payload->len;
+    size_t len = payload->data.len;
     if (payload->counts) {
         expanded = expand(payload, count, &len);
         if (!expanded)
@@ -168,7 +150,7 @@ natsStatus payload_message(natsMsg **message, const struct payload *payload,
     }
     natsMsg *made = NULL;
     natsStatus status =
-        natsMsg_Create(&made, subject, reply, expanded ? expanded : payload->bytes, (int)len);
+        natsMsg_Create(&made, subject, reply, expanded ? expanded : payload->data.ptr, (int)len);
     for (size_t i = 0; status == NATS_OK && i < headers->count; i++)
         status = add_header(made, headers->items[i]);
     mem_free(expanded);

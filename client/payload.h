@@ -7,13 +7,9 @@
 
 #include <nats/nats.h>
 
-/* The largest payload read from a file or stdin; the server's own limit (1 MiB by default) is
- * checked on connect. */
-enum { PAYLOAD_BYTES_MAX = 64 * 1024 * 1024 };
-
 struct payload {
-    char *bytes; /* owned */
-    size_t len;
+    struct span data;
+    char *owned; /* what data points to, or NULL when it is borrowed */
     bool counts; /* holds {{count}} */
 };
 

@@ -4,6 +4,7 @@
  * (permissions, size) is an error. Interrupted, it tells how many were sent and still flushes them.
  */
 #include "client/connection.h"
+#include "client/input.h"
 #include "client/interrupt.h"
 #include "client/payload.h"
 #include "client/say.h"
@@ -12,7 +13,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 struct publishing {
     const struct options *options;
@@ -76,20 +77,21 @@ static int publish_repeated(struct publishing *p)
 
 static int publish_lines(struct publishing *p)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t len;
-    int result = 0;
-    while (result == 0 && !interrupt_stopped() && (len = getline(&line, &room, stdin)) >= 0) {
-        if (len > 0 && line[len - 1] == '\n')
-            len--;
-        struct payload payload = {line, (size_t)len, false};
-        result = publish_one(p, &payload);
-        if (result == 0 && p->options->interval > 0)
+    struct input input;
+    struct span line;
+    input_init(&input, STDIN_FILENO, "stdin");
+    int got;
+    while ((got = input_line(&input, &line)) > 0) {
+        struct payload payload = {.data = line};
+        if (publish_one(p, &payload) != 0) {
+            got = -1;
+            break;
+        }
+        if (p->options->interval > 0)
             interrupt_wait(p->options->interval);
     }
-    free(line);
-    return result;
+    input_fini(&input);
+    return got;
 }
 
 int publish_run(const struct options *options)

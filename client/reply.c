@@ -33,14 +33,11 @@ static natsStatus make_answer(struct replying *r, natsConnection *conn, natsMsg 
     struct payload payload = r->payload;
     struct command_result result = {0};
     if (options->echo) {
-        char *copy = mem_copy_string(data);
-        if (!copy)
-            return NATS_NO_MEMORY;
-        payload = (struct payload){copy, data.len, false};
+        payload = (struct payload){.data = data};
     } else if (options->command) {
         command_run(options->command, natsMsg_GetSubject(request), data,
                     (size_t)natsConnection_GetMaxPayload(conn), options->timeout, &result);
-        payload = (struct payload){result.bytes, result.failure ? 0 : result.len, false};
+        payload = (struct payload){.data = {result.bytes, result.failure ? 0 : result.len}};
     }
     natsStatus status = payload_message(answer, &payload, &options->header, to, NULL, r->seen);
     if (status == NATS_OK && result.failure) {
@@ -48,8 +45,7 @@ static natsStatus make_answer(struct replying *r, natsConnection *conn, natsMsg 
         natsMsgHeader_Set(*answer, "Nats-Service-Error-Code", "500");
     }
     *failure = result.failure;
-    if (payload.bytes != r->payload.bytes)
-        mem_free(payload.bytes);
+    mem_free(result.bytes);
     return status;
 }
 

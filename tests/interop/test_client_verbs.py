@@ -192,6 +192,23 @@ def test_publish_counts_and_pauses(server):
         assert sub.end()[1].splitlines() == [f"{i} of {i}" for i in range(1, 13)]
 
 
+@pytest.mark.parametrize("arguments, status, printed", [
+    (["--lines"], 0, b"published 1 message, 5 bytes, to i\n"), (["-"], 1, b"")])
+def test_waiting_for_stdin_can_be_interrupted(server, arguments, status, printed):
+    with Running(server, "subscribe", "i", "--count", "1") as sub:
+        with subprocess.Popen([BIN / "clearwing-publish", "i", *arguments], env=environment(url_of(server)),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdin.write(b"first\n")
+            process.stdin.flush()
+            if status == 0:
+                assert sub.end()[1] == "#1 i, 5 bytes\nfirst\n"  # sent while stdin is still open
+            else:
+                time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.read() == printed
+            assert process.wait(10) == status
+
+
 def test_headers_and_reply_subject_are_carried_and_shown(server):
     arguments = ["h", "body", "--header", "Trace: a:b", "--header", "X-Many: 1", "--header", "X-Many:2", "--reply", "r.1"]
     with Running(server, "subscribe", "h", "--count", "1") as text, \
