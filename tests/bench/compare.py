@@ -18,6 +18,7 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import socket
 import statistics
 import subprocess
@@ -104,12 +105,12 @@ def metrics_of(name):
 class Side:
     """One of the two servers: how it is started, and the running one where a workload shares it between rounds."""
 
-    def __init__(self, label, kind, environment=None):
-        self.label, self.kind = label, kind
+    def __init__(self, label, kind, options=(), environment=None):
+        self.label, self.kind, self.options = label, kind, list(options)
         self.environment = dict(os.environ, **environment) if environment else None
 
     def start(self):
-        return support.Server(self.kind, env=self.environment)
+        return support.Server(self.kind, *self.options, env=self.environment)
 
 
 def run_load(arguments, environment=None):
@@ -135,7 +136,7 @@ def free_port():
 
 def run_start_up(side):
     port = free_port()
-    command = [support.binary(side.kind), "-a", "127.0.0.1", "-p", port, "-m", free_port()]
+    command = [support.binary(side.kind), "-a", "127.0.0.1", "-p", port, "-m", free_port(), *side.options]
     return run_load(["--port", port, "start-up", "--", *command], side.environment)
 
 
@@ -239,6 +240,8 @@ def read_arguments(arguments):
     parser.add_argument("--ours", default="clearwing", metavar="PATH", help="our server (default: build/bin/clearwing)")
     parser.add_argument("--other", default="stock", metavar="PATH", help="the server to compare with (default: nats-server)")
     parser.add_argument("--tuned", action="store_true", help="start the other with " + " ".join(f"{k}={v}" for k, v in TUNED.items()))
+    parser.add_argument("--ours-options", default="", metavar="TEXT", help="further arguments of our server")
+    parser.add_argument("--other-options", default="", metavar="TEXT", help="further arguments of the other")
     parser.add_argument("--relay", action="store_true", help="compare ours with a relay that reads nothing, too")
     parser.add_argument("--rounds", type=positive(int), metavar="N", help="pairs per workload (default 5, quick 3)")
     parser.add_argument("--seconds", type=positive(float), metavar="S", help="time of each run (default 2, quick 0.4)")
@@ -270,7 +273,8 @@ def main(arguments=None):
     options = read_arguments(arguments)
     raise_file_limit()
     label = pathlib.Path(support.binary(options.other)).name + (" tuned" if options.tuned else "")
-    sides = [Side("ours", options.ours), Side(label, options.other, TUNED if options.tuned else None)]
+    sides = [Side("ours", options.ours, shlex.split(options.ours_options)),
+             Side(label, options.other, shlex.split(options.other_options), TUNED if options.tuned else None)]
     if options.relay:
         sides.append(Side("relay", "relay"))
     print(f"{'workload':<20} {'figure':<15} {'ours: median (min..max)':<26} {'other':<26} {'ratio':>6}  {'of each pair':<14} other is")

@@ -14,6 +14,7 @@ import collections
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -72,12 +73,12 @@ def wrapper(folder, program, output):
     return str(script)
 
 
-def profile(load, messages):
+def profile(load, messages, server_options):
     """The profile of one run with that many messages."""
     with tempfile.TemporaryDirectory(prefix="instructions-") as folder:
         output = pathlib.Path(folder) / "callgrind.out"
         program = wrapper(folder, support.binary("clearwing"), output)
-        with support.Server(program) as server:
+        with support.Server(program, *server_options) as server:
             run = compare.run_load(["--port", server.port, "--messages", messages, *load])
             if run["failure"]:
                 raise RuntimeError(run["failure"])
@@ -99,6 +100,7 @@ def read_arguments(arguments):
     parser.add_argument("--workload", default="one-to-one-128", choices=names, metavar="NAME", help=" ".join(names))
     parser.add_argument("--messages", type=compare.positive(int), default=20000, metavar="N")
     parser.add_argument("--top", type=compare.positive(int), default=25, metavar="N", help="functions to list")
+    parser.add_argument("--server-options", default="", metavar="TEXT", help="further arguments of the server")
     options = parser.parse_args(arguments)
     if not shutil.which("valgrind"):
         parser.error("valgrind is not installed: apt-get install valgrind")
@@ -110,7 +112,8 @@ def read_arguments(arguments):
 def main(arguments=None):
     options = read_arguments(arguments)
     load = compare.WORKLOADS[options.workload]
-    few, many = profile(load, options.messages), profile(load, 3 * options.messages)
+    server_options = shlex.split(options.server_options)
+    few, many = (profile(load, count, server_options) for count in (options.messages, 3 * options.messages))
     total, allocations, functions = per_message(few, many, 2 * options.messages)
     print(f"{options.workload}: {total:.1f} instructions and {allocations:.4f} allocations per message\n")
     print(f"{'instructions':>12} {'share':>6} {'calls':>8}  function")
