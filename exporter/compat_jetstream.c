@@ -119,12 +119,15 @@ static void map_source(struct compat *compat, const json_t *source, const char *
 static void map_stream(struct compat *compat, const json_t *stream, const char *own_name,
                        int64_t now_ns)
 {
-    static const struct number_row rows[] = {
-        {"total_messages", "state.messages"},       {"total_bytes", "state.bytes"},
-        {"first_seq", "state.first_seq"},           {"last_seq", "state.last_seq"},
-        {"consumer_count", "state.consumer_count"}, {"limit_bytes", "config.max_bytes"},
-        {"limit_messages", "config.max_msgs"}};
+    static const struct number_row rows[] = {{"total_messages", "state.messages"},
+                                             {"total_bytes", "state.bytes"},
+                                             {"first_seq", "state.first_seq"},
+                                             {"last_seq", "state.last_seq"},
+                                             {"consumer_count", "state.consumer_count"}};
+    static const struct number_row limits[] = {{"limit_bytes", "config.max_bytes"},
+                                               {"limit_messages", "config.max_msgs"}};
     const json_t *mirror = json_object_get(stream, "mirror");
+    bool consumers = compat->options->compat_jetstream == OPTIONS_JS_CONSUMERS;
     size_t i;
     json_t *item;
     label(compat, "stream_name", json_read_text(stream, "name"));
@@ -132,6 +135,8 @@ static void map_stream(struct compat *compat, const json_t *stream, const char *
     label(compat, "stream_raft_group", json_read_text(stream, "stream_raft_group"));
     label_metadata(compat, "stream", compat->options->stream_meta_keys, stream);
     add_numbers(compat, "stream", rows, array_length(rows), stream);
+    if (consumers)
+        add_numbers(compat, "stream", limits, array_length(limits), stream);
     add_or_zero(compat, "stream", "subject_count", stream, "state.num_subjects");
     size_t mark = compat->labels.len;
     if (mirror)
@@ -141,7 +146,7 @@ static void map_stream(struct compat *compat, const json_t *stream, const char *
         prom_text_labels_cut(&compat->labels, mark);
         map_source(compat, item, "source");
     }
-    if (compat->options->compat_jetstream < OPTIONS_JS_CONSUMERS)
+    if (!consumers)
         return;
     json_array_foreach(json_object_get(stream, "consumer_detail"), i, item)
     {

@@ -414,10 +414,12 @@ static bool options_settle(struct options *options, const char *program)
     bool older = strcmp(base ? base + 1 : program, "prometheus-nats-exporter") == 0;
     if (!options->names)
         options->names = older || options->compat ? OPTIONS_LEGACY : OPTIONS_NATIVE;
-    if ((options->names & OPTIONS_LEGACY) && !options->compat) {
+    if ((options->names & OPTIONS_LEGACY) && !options->compat)
         fprintf(stderr, PROGRAM ": no metric flag given, using -varz\n");
-        options->compat = OPTIONS_VARZ;
-    }
+    /* The older exporter does not count these two as metric flags. */
+    if (!(options->compat & ~(unsigned)(OPTIONS_JSZ | OPTIONS_CONNZ_DETAILED)) &&
+        options->compat != OPTIONS_CONNZ_DETAILED)
+        options->compat |= OPTIONS_VARZ;
     if (options->compat & OPTIONS_CONNZ_DETAILED)
         options->compat &= ~(unsigned)OPTIONS_CONNZ;
     if (options->jetstream == OPTIONS_JS_OFF)

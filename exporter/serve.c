@@ -392,7 +392,7 @@ struct serve *serve_start(const struct options *options)
     }
     if (ready && options->tls_cert) {
         serve->tls_cert = file_read(options->tls_cert);
-        serve->tls_key = file_read(options->tls_key);
+        serve->tls_key = serve->tls_cert ? file_read(options->tls_key) : NULL;
         ready = serve->tls_cert && serve->tls_key;
     }
     if (!ready || !address_find(options, &address) || !daemon_start(serve, &address))
