@@ -20,7 +20,7 @@ static json_t *value_json(const struct metric_descriptor *row, const struct samp
     switch (row->unit) {
     case METRIC_UNIT_TIME: return json_string(clock_rfc3339((int64_t)value->count, text));
     case METRIC_UNIT_NS:
-    case METRIC_UNIT_DURATION: return json_real(value->number * 1e-9);
+    case METRIC_UNIT_DURATION: return json_real(value->number / 1e9);
     default: break;
     }
     if (value->number == floor(value->number) && value->count <= INT64_MAX && value->number >= 0)
@@ -34,7 +34,7 @@ static json_t *server_json(const struct sample *last)
     json_t *server = json_pack("{s:s, s:s, s:s, s:s, s:f}", "server_id", last->server_id,
                                "server_name", last->server_name, "version", last->version, "now",
                                clock_rfc3339(last->now_ns, now), "uptime_seconds",
-                               (double)(last->now_ns - last->start_ns) * 1e-9);
+                               (double)(last->now_ns - last->start_ns) / 1e9);
     for (size_t i = 0; i < METRIC_COUNT; i++)
         if (last->values[i].present)
             json_object_set_new(server, metric_descriptors[i].key,
@@ -82,7 +82,7 @@ bool batch_json_write(FILE *out, const struct model *model, const struct rows *r
     if (model->error[0])
         json_array_append_new(errors, json_string(model->error));
     json_t *interval =
-        model->interval_ns > 0 ? json_real((double)model->interval_ns * 1e-9) : json_null();
+        model->interval_ns > 0 ? json_real((double)model->interval_ns / 1e9) : json_null();
     json_int_t total = model->connz ? (json_int_t)model->connz->total : 0;
     json_t *document =
         json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o}", "schema", "top/1", "time",

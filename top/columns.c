@@ -26,12 +26,9 @@ static struct column *column_add(enum column_kind kind, unsigned index, const ch
 {
     check(column_count < COLUMNS_MAX);
     struct column *column = &columns[column_count++];
-    *column = (struct column){.kind = kind,
-                              .index = index,
-                              .heading = heading,
-                              .help = help,
-                              .width = width,
-                              .priority = priority};
+    *column = (struct column){
+        .kind = kind, .index = index, .heading = heading, .width = width, .priority = priority};
+    snprintf(column->help, sizeof column->help, "%.*s", (int)strcspn(help, ","), help);
     for (size_t i = 0; heading[i] && i + 1 < sizeof column->key; i++)
         column->key[i] = (char)tolower((unsigned char)heading[i]);
     return column;
@@ -123,9 +120,9 @@ double columns_number(const struct column *column, const struct column_view *vie
     if (!value->present)
         return NAN;
     if (column->metric->unit == METRIC_UNIT_TIME)
-        return fmax(0, ((double)view->now_ns - value->number) * 1e-9);
+        return fmax(0, ((double)view->now_ns - value->number) / 1e9);
     if (column->metric->unit == METRIC_UNIT_DURATION)
-        return value->number * 1e-9;
+        return value->number / 1e9;
     return value->number;
 }
 

@@ -18,7 +18,7 @@ struct column {
     const struct metric_descriptor *metric; /* NULL for what is no metric */
     char key[24]; /* in --sort, --filter and CSV: the heading in small letters */
     const char *heading;
-    const char *help;
+    char help[80]; /* the metric's help up to its first comma: the rest is about other units */
     int width, priority;
 };
 

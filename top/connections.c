@@ -30,7 +30,7 @@ static int width_of(const struct column *column, const struct column_view *view)
 {
     char heading[FORMAT_MAX];
     int heading_width = (int)strlen(columns_heading(column, view->rates, heading)) + 1;
-    int raw = view->raw && column->metric && column->width < 16 ? 16 : column->width;
+    int raw = view->raw && column->metric && column->width < 14 ? 14 : column->width;
     return raw > heading_width ? raw : heading_width;
 }
 

@@ -63,7 +63,7 @@ static void figure_draw(const struct ui *ui, const struct model_conn *conn, unsi
     bool counter = row->kind == METRIC_KIND_COUNTER;
     char label[FORMAT_MAX], text[FORMAT_MAX];
     double shown = counter                             ? conn->rates[m].now
-                   : row->unit == METRIC_UNIT_DURATION ? value->number * 1e-9
+                   : row->unit == METRIC_UNIT_DURATION ? value->number / 1e9
                                                        : value->number;
     snprintf(label, sizeof label, "%s%s", row->column ? row->column : row->key,
              counter ? "/s" : "");

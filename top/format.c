@@ -30,7 +30,7 @@ char *format_count(double value, char *out)
         return out;
     }
     size_t step = 0;
-    while (size >= 999.95 && step + 2 < sizeof steps) {
+    while (size >= (step == 0 ? 999.5 : 999.95) && step + 2 < sizeof steps) {
         size /= 1000;
         value /= 1000;
         step++;
@@ -45,6 +45,10 @@ char *format_bytes(double value, char *out)
     static const char *const steps[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     double size = fabs(value);
     size_t step = 0;
+    if (size == 0) {
+        snprintf(out, FORMAT_MAX, "0");
+        return out;
+    }
     while (size >= 999.5 && step + 1 < array_length(steps)) {
         size /= 1024;
         value /= 1024;

@@ -6,68 +6,52 @@
 #include "top/paint.h"
 #include "top/views.h"
 
-/* Keys of a group are packed into lines: "o choose the column  < > ...". Returns the line after the
- * last. */
-static int help_keys_draw(int y, int x, int width, int bottom)
-{
-    size_t count;
-    const struct key_row *rows = keys_rows(&count);
-    int column = 0, each = width >= 116 ? width / 2 : width;
-    int lines = width >= 116 ? ((int)count + 1) / 2 : (int)count;
-    for (size_t i = 0; i < count; i++) {
-        bool first = i == 0 || strcmp(rows[i].group, rows[i - 1].group) != 0;
-        int row = y + (int)i % lines;
-        column = (int)i / lines * each;
-        if (row >= bottom)
-            continue;
-        paint_cell(row, x + column, 8, PAINT_TITLE,
-                   first || (int)i % lines == 0 ? rows[i].group : "");
-        paint_cell(row, x + column + 8, 14, PAINT_STRONG, rows[i].names);
-        paint_cell(row, x + column + 22, each - 23, PAINT_LABEL, rows[i].help);
-    }
-    return y + lines < bottom ? y + lines : bottom;
-}
+enum { KEYS_WIDTH = 100, NOTE_LINES = 9 };
 
-/* Two keys per line in little room: names only, their help cut. */
-static void help_narrow_draw(int y, int x, int width, int bottom)
+static void help_keys_draw(int y, int x, int width)
 {
     size_t count;
     const struct key_row *rows = keys_rows(&count);
-    int lines = ((int)count + 1) / 2, each = width / 2;
+    int lines = ((int)count + 1) / 2, each = width / 2, names = each < 44 ? 14 : 16;
     for (size_t i = 0; i < count; i++) {
         int row = y + (int)i % lines, at = x + (int)i / lines * each;
-        if (row >= bottom)
-            continue;
-        paint_cell(row, at, 14, PAINT_STRONG, rows[i].names);
-        paint_cell(row, at + 14, each - 15, PAINT_LABEL, rows[i].help);
+        bool first = i == 0 || (int)i == lines || strcmp(rows[i].group, rows[i - 1].group) != 0;
+        if (each >= 44)
+            paint_cell(row, at, 8, PAINT_TITLE, first ? rows[i].group : "");
+        at += each >= 44 ? 8 : 0;
+        paint_cell(row, at, names, PAINT_STRONG, rows[i].names);
+        paint_cell(row, at + names, 24, PAINT_LABEL, rows[i].help);
     }
+}
+
+static void help_notes_draw(int y, int x, int width)
+{
+    static const char *const notes[] = {
+        "Filter  text  ~regex  name:text  user=me  pending>1MiB  rtt>10ms  !term; all must hold",
+        "Rates   per second of the server's clock between two polls; 10s and 60s are averages",
+        "Colours pending 25/75 % of max_pending, CPU 70/90 %, connections 80/95 % of the limit,",
+        "        RTT 10/100 ms, slow consumers: any / in the last minute",
+    };
+    for (size_t i = 0; i < array_length(notes); i++)
+        paint_cell(y + (int)i, x, width, PAINT_FAINT, notes[i]);
+    paint_format(y + (int)array_length(notes), x, PAINT_FAINT,
+                 "Signs   %s not offered by this server   %s not known yet", columns_absent(),
+                 columns_unknown());
 }
 
 static void help_draw(void)
 {
-    static const char *const notes[] = {
-        "Rates are per second of the server's clock between two polls; 10s and 60s are exponential "
-        "averages.",
-        "Warning and critical: pending 25/75 % of max_pending, CPU 70/90 % of the cores, "
-        "connections 80/95 %",
-        "of the limit, RTT 10/100 ms, slow consumers: any / one in the last minute.",
-    };
     size_t count;
     keys_rows(&count);
-    int width = COLS < 132 ? COLS - 2 : 130, inside = width - 4;
-    int wanted = (inside >= 116 ? ((int)count + 1) / 2 : (int)count) + 7;
-    int height = wanted < LINES - 2 ? wanted : LINES - 2;
-    int y = (LINES - height) / 2, x = (COLS - width) / 2, bottom = y + height - 1;
+    int lines = ((int)count + 1) / 2, width = COLS < KEYS_WIDTH ? COLS - 2 : KEYS_WIDTH - 2;
+    bool notes = lines + NOTE_LINES <= LINES;
+    int height = lines + 2 + (notes ? NOTE_LINES - 3 : 0);
+    height = height < LINES ? height : LINES;
+    int y = (LINES - height) / 2, x = (COLS - width) / 2;
     paint_box(y, x, height, width, "Keys");
-    if (height < wanted) {
-        help_narrow_draw(y + 1, x + 2, inside, bottom);
-        return;
-    }
-    int at = help_keys_draw(y + 1, x + 2, inside, bottom) + 1;
-    for (size_t i = 0; i < array_length(notes) && at < bottom; i++)
-        paint_cell(at++, x + 2, inside, PAINT_FAINT, notes[i]);
-    paint_format(at, x + 2, PAINT_FAINT, "%s this server does not offer it   %s not known yet",
-                 columns_absent(), columns_unknown());
+    help_keys_draw(y + 1, x + 2, width - 4);
+    if (notes)
+        help_notes_draw(y + 2 + lines, x + 2, width - 4);
 }
 
 static void picker_draw(const struct ui *ui)

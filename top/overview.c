@@ -108,7 +108,7 @@ static int limit_of(const struct model *model, enum metric_id id, char *words)
     words[0] = '\0';
     if (id == METRIC_cpu && !isnan(value_of(model, METRIC_cores))) {
         double cores = value_of(model, METRIC_cores);
-        snprintf(words, FORMAT_MAX, "of %.0f core%s", cores, cores == 1 ? "" : "s");
+        snprintf(words, FORMAT_MAX, "of %.0f%%", cores * 100);
         return views_level(value, cores * 100, 0.7, 0.9);
     }
     if (id == METRIC_connections && !isnan(value_of(model, METRIC_max_connections))) {
@@ -323,7 +323,7 @@ void overview_draw(struct ui *ui, int y, int height)
         int each = (COLS - 4) / 2;
         curves_draw(ui, model, METRIC_out_msgs, METRIC_in_msgs, y, 1, curves, each);
         curves_draw(ui, model, METRIC_out_bytes, METRIC_in_bytes, y, COLS - 1 - each, curves, each);
-        y += curves + (height > 30);
+        y += curves + (height > 24);
     }
     y += meters_draw(ui, model, y, COLS) + (height > 18);
     int used = rates_draw(ui, model, y, COLS);
