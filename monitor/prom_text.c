@@ -215,11 +215,10 @@ void prom_text_histogram(struct prom_text *text, const char *labels, const doubl
     bool gauge = text->kind == PROM_TEXT_GAUGE_HISTOGRAM && text->format == PROM_TEXT_OPENMETRICS;
     uint64_t below = 0;
     for (size_t i = 0; i <= bound_count; i++) {
-        char le[44] = "+Inf";
+        char number[40], le[44] = "+Inf";
         if (i < bound_count) {
-            real_format(bounds[i], le, sizeof le - 2);
-            if (!strpbrk(le, ".e"))
-                strncat(le, ".0", 2);
+            real_format(bounds[i], number, sizeof number);
+            snprintf(le, sizeof le, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
         }
         below += counts[i];
         put_line(text, "_bucket", labels, le, prom_text_unsigned(below));

@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from tests.exporter.exporter import BIN, Exporter, check_with_promtool, free_port
+from tests.exporter.exporter import BIN, Exporter, Scrape, check_with_promtool, free_port
 from tests.support.server import ROOT, Server
 
 
@@ -518,3 +518,30 @@ def test_a_port_in_use_is_named(stock):
 def test_help_and_version(argument):
     done = subprocess.run([BIN / "clearwing-exporter", argument], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and "clearwing-exporter" in done.stdout and done.stderr == ""
+
+
+def test_the_brokers_own_metrics_agree(broker):
+    """What the broker says on its own /metrics is what the exporter reads from its documents."""
+    with broker.connect() as client:
+        client.send('CONNECT {"verbose":false}\r\nSUB foo 1\r\nPUB foo 5\r\nhello\r\n')
+        client.ping()
+        with Exporter(broker.monitor) as ours:
+            scrape = ours.scrape()
+            status, _, body = broker.get("/metrics")
+    assert status == 200
+    own = Scrape(body.decode())
+    assert check_with_promtool(own.text) == ""
+    shared = own.types.keys() & scrape.types.keys()
+    assert len(shared) > 50
+    for family in shared:
+        assert own.types[family] == scrape.types[family], family
+        help_line = f"# HELP {family} "
+        assert help_text(own, help_line) == help_text(scrape, help_line), family
+    for name in ("nats_server_connections", "nats_server_received_messages_total", "nats_server_sent_bytes_total",
+                 "nats_server_max_payload_bytes", "nats_server_write_deadline_seconds", "nats_subscription_entries",
+                 "nats_connections_by_library", "nats_connections_queue_bytes_count"):
+        assert own.one(name) == scrape.one(name), name
+
+
+def help_text(scrape, beginning):
+    return next(line for line in scrape.text.splitlines() if line.startswith(beginning))
