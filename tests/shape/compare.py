@@ -3,7 +3,7 @@
 Three lists beside this file say what may differ, each line with its reason:
   volatile.txt     values that differ from run to run, and the form they must have all the same
   extra_keys.txt   keys that ours may have and the stock server's document does not
-  differences.txt  types that differ on purpose
+  differences.txt  types that differ on purpose; `missing` where ours truly has no such thing
 A path names the endpoint and then the keys, joined by dots: `connz.connections.*.cid`. `*` stands for any one part.
 """
 import json
@@ -132,7 +132,7 @@ def compare_objects(stock, ours, path, rules):
     for key, value in stock.items():
         if key in ours:
             found += compare(value, ours[key], path + (key,), rules)
-        else:
+        elif not rules.allows_types(path + (key,), type_name(value), "missing"):
             found.append(f"{'.'.join(path + (key,))}: missing in ours (stock: {json.dumps(value)[:200]})")
     for key, value in ours.items():
         if key not in stock and not rules.allows_key(path + (key,)):

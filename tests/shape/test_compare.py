@@ -3,7 +3,7 @@ import pytest
 
 from tests.shape.compare import Rules, compare, parse, read_rules
 
-RULES = Rules([("x.now", "time"), ("x.list.*.cid", "positive")], [("x.new",)], [("x.leafs", "null", "array")])
+RULES = Rules([("x.now", "time"), ("x.list.*.cid", "positive")], [("x.new",)], [("x.leafs", "null", "array"), ("x.on", "boolean", "missing")])
 STOCK = {"now": "2026-01-01T00:00:00.5Z", "count": 1, "list": [{"cid": 4, "name": "a"}], "leafs": None, "on": True}
 
 
@@ -28,6 +28,12 @@ STOCK = {"now": "2026-01-01T00:00:00.5Z", "count": 1, "list": [{"cid": 4, "name"
 def test_compare(change, found):
     result = compare(STOCK, STOCK | change, ("x",), RULES)
     assert [line[:len(found)] for line in result] == [found] if found else result == []
+
+
+def test_missing_on_purpose():
+    ours = {key: value for key, value in STOCK.items() if key != "on"}
+    assert compare(STOCK, ours, ("x",), RULES) == []
+    assert compare(STOCK | {"on": "text"}, ours, ("x",), RULES) == ['x.on: missing in ours (stock: "text")']
 
 
 def test_unordered_lists():
