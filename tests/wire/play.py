@@ -18,7 +18,8 @@ import time
 from tests.wire import documents
 from tests.wire.script import ScriptError, line_of, pieces, unescape
 
-PATIENCE = 20.0  # seconds that an expected byte, close or counter may take on a busy machine
+# Seconds that an expected byte, close or counter may take on a busy machine.
+PATIENCE = float(os.environ.get("WIRE_PATIENCE", "10"))
 SPLIT_GAP = 0.0002  # seconds between the pieces of a split write, so that they arrive one by one
 SEND_MAX = 1 << 18  # consecutive send lines make one write, up to this many bytes
 
@@ -336,7 +337,7 @@ class Player:
     def check(self, path, where, words):
         """Polls a document until the value at `where` is as the words say."""
         test = documents.condition(words, f"{self.script.path}:{self.statement.line}")
-        deadline = time.monotonic() + PATIENCE / 2
+        deadline = time.monotonic() + PATIENCE
         while True:
             value = documents.find(self.server.json(path), where)
             before = documents.find(self.marked, where) if path == "/varz" else None
