@@ -89,9 +89,12 @@ static void write_row(struct prom_text *text, const char *labels, enum metric_id
     if (value.form == VALUE_ABSENT)
         return;
     prom_text_row(text, &metric_descriptors[id]);
-    prom_text_sample(text, labels,
-                     value.form == VALUE_REAL ? prom_text_scaled_real(unit, value.real)
-                                              : prom_text_scaled(unit, (int64_t)value.integer));
+    if (value.form == VALUE_REAL)
+        prom_text_sample(text, labels, prom_text_scaled_real(unit, value.real));
+    else if (metrics_unit_factor(unit) < 1)
+        prom_text_sample(text, labels, prom_text_scaled(unit, (int64_t)value.integer));
+    else
+        prom_text_sample(text, labels, prom_text_unsigned(value.integer));
 }
 
 static void write_family(struct prom_text *text, struct prom_text_labels *labels, enum metric_id id,

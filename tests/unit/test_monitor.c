@@ -387,6 +387,8 @@ static void metrics_text(void **state)
         "nats_server_cpu_usage_cores{nats_server=\"fake <&> \xef\xbf\xbd\"} 0.125\n",
         "nats_server_write_deadline_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 10\n",
         "nats_server_start_time_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 1795396283.603348",
+        "nats_server_received_bytes_total{nats_server=\"fake <&> \xef\xbf\xbd\"} "
+        "18446744073709551615\n",
         "reason=\"client_closed\"} 7\n",
         "path=\"/metrics\"} 1\n",
         "nats_connections_pending_bytes{nats_server=\"fake <&> \xef\xbf\xbd\"} 2000\n",
@@ -406,6 +408,27 @@ static void metrics_text(void **state)
     assert_string_equal(reply.body + reply.len - 6, "# EOF\n");
     assert_non_null(strstr(reply.body, "# TYPE nats_connections_rtt_seconds gaugehistogram\n"));
     free(reply.all);
+}
+
+/* monitor/METRICS.md is what the table says now. */
+static void metrics_page_is_fresh(void **state)
+{
+    (void)state;
+    char *made = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&made, &len);
+    metrics_list(out);
+    fclose(out);
+    FILE *file = fopen(METRICS_PAGE, "re");
+    assert_non_null(file);
+    char *kept = calloc(1, len + 2);
+    size_t kept_len = fread(kept, 1, len + 1, file);
+    fclose(file);
+    bool fresh = kept_len == len && memcmp(made, kept, len) == 0;
+    free(kept);
+    free(made);
+    if (!fresh)
+        fail_msg("monitor/METRICS.md is old: clearwing --list-metrics > monitor/METRICS.md");
 }
 
 /* Client-chosen text makes a bounded number of series. */
@@ -694,6 +717,7 @@ int main(void)
         cmocka_unit_test(stops_with_open_connections),
         cmocka_unit_test(base_path),
         cmocka_unit_test(start_out_of_memory),
+        cmocka_unit_test(metrics_page_is_fresh),
         cmocka_unit_test(clean_paths),
         cmocka_unit_test(numbers),
         cmocka_unit_test(buffer_has_a_maximum),
