@@ -16,7 +16,7 @@ from tests.support.server import Server
 DASHBOARD = queries.overview()
 TARGETS = {(panel["title"], target["refId"]): target
            for panel in queries.panels(DASHBOARD) for target in panel["targets"]}
-SCRAPES = 12
+SCRAPES = 7
 
 # What a way of scraping cannot tell, panel by panel; anything else must answer. Short, and explained in
 # docs/dashboards.md under "Some panels need more".
