@@ -379,19 +379,20 @@ static void table_is_everywhere(void **state)
     free(metrics.all);
 }
 
+#define FAKE_SERIES(name, value) (name "{nats_server=\"fake <&> \xef\xbf\xbd\"} " value)
+
 static void metrics_text(void **state)
 {
     struct monitor *monitor = *state;
     struct reply reply = ask(monitor, "GET", "/metrics", "");
     static const char *const parts[] = {
-        "nats_server_cpu_usage_cores{nats_server=\"fake <&> \xef\xbf\xbd\"} 0.125\n",
-        "nats_server_write_deadline_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 10\n",
-        "nats_server_start_time_seconds{nats_server=\"fake <&> \xef\xbf\xbd\"} 1795396283.603348",
-        "nats_server_received_bytes_total{nats_server=\"fake <&> \xef\xbf\xbd\"} "
-        "18446744073709551615\n",
+        FAKE_SERIES("nats_server_cpu_usage_cores", "0.125\n"),
+        FAKE_SERIES("nats_server_write_deadline_seconds", "10\n"),
+        FAKE_SERIES("nats_server_start_time_seconds", "1795396283.603348"),
+        FAKE_SERIES("nats_server_received_bytes_total", "18446744073709551615\n"),
         "reason=\"client_closed\"} 7\n",
         "path=\"/metrics\"} 1\n",
-        "nats_connections_pending_bytes{nats_server=\"fake <&> \xef\xbf\xbd\"} 2000\n",
+        FAKE_SERIES("nats_connections_pending_bytes", "2000\n"),
         "# TYPE nats_connections_queue_bytes histogram\n",
         "lang=\"go\",version=\"1.20.0\"} 1\n",
         "le=\"+Inf\"} 2\n",
