@@ -30,6 +30,7 @@ struct options {
     /* Limits. */
     int64_t max_connections;
     int64_t max_subscriptions; /* 0: unlimited */
+    int64_t max_subscription_tokens; /* 0: unlimited */
     int64_t max_control_line;
     int64_t max_payload;
     int64_t max_pending;

@@ -81,7 +81,7 @@ static size_t append_time(char *out, size_t room)
     return len + (size_t)snprintf(out + len, room - len, ".%06d ", (int)(now % NS_PER_SEC / 1000));
 }
 
-static void write_line(enum log_level level, const char *format, va_list values)
+PRINTF(2, 0) static void write_line(enum log_level level, const char *format, va_list values)
 {
     char line[LINE_MAX_BYTES];
     size_t room = sizeof line - 2, len = (size_t)snprintf(line, room, "[%d] ", (int)getpid());

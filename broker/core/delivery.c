@@ -1,5 +1,5 @@
 /* One published message: match, then each plain subscription, then one member of each queue group. A subscription of this
- * worker is written into its session's queue at once; those of another worker go there in one mail.
+ * worker is written into its session's queue at once; those of another worker get it in a parcel, one for each turn.
  *
  *     MSG <subject> <sid> [<reply> ]<size>\r\n<payload>\r\n
  *         `--- head -' `--- tail of the line -'
@@ -38,16 +38,6 @@ struct outgoing_line {
     struct span tail_headers; /* with them: "[reply ]hdr total\r\n"; len 0: not composed */
 };
 
-struct message_mail {
-    struct mail mail;
-    struct block *block; /* subject, reply, payload with its CR LF */
-    uint32_t subject_len, reply_len, header_size, payload_len;
-    struct block *payload_block; /* where the payload lies; may be `block` */
-    const char *payload;
-    uint32_t target_count;
-    struct sub *targets[];
-};
-
 /* ---- life ---- */
 
 int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index)
@@ -57,16 +47,20 @@ int delivery_init(struct delivery *delivery, struct broker *broker, unsigned ind
     delivery->random = (uint64_t)clock_wall_ns() * 0x9e3779b97f4a7c15u + index + 1;
     delivery->outgoing = mem_zalloc(broker->worker_count * sizeof *delivery->outgoing);
     delivery_set_time(delivery);
-    return delivery->outgoing ? 0 : ERR_MEMORY;
+    delivery->addressed = mem_zalloc(broker->worker_count * sizeof *delivery->addressed);
+    return delivery->outgoing && delivery->addressed ? 0 : ERR_MEMORY;
 }
 
 void delivery_fini(struct delivery *delivery)
 {
     garbage_free_all(&delivery->garbage);
     outq_pool_fini(&delivery->pool);
-    for (unsigned i = 0; delivery->outgoing && i < delivery->broker->worker_count; i++)
+    for (unsigned i = 0; delivery->outgoing && i < delivery->broker->worker_count; i++) {
+        parcel_free(delivery->outgoing[i].parcel);
         mem_free(delivery->outgoing[i].targets);
+    }
     mem_free(delivery->outgoing);
+    mem_free(delivery->addressed);
     mem_free(delivery->line);
 }
 
@@ -288,94 +282,76 @@ static bool address_remote(struct delivery *delivery, struct session *from, stru
         outgoing->capacity = capacity;
     }
     outgoing->targets[outgoing->count++] = sub;
+    if (!outgoing->addressed) {
+        outgoing->addressed = true;
+        delivery->addressed[delivery->addressed_count++] = sub->worker;
+    }
     return true;
 }
 
-static void open_message(struct mail *mail, struct delivery *receiver)
+void delivery_receive(struct delivery *delivery, const struct publish *message,
+                      struct sub *const *targets, uint32_t count)
 {
-    struct message_mail *self = container_of(mail, struct message_mail, mail);
-    struct publish message = {
-        .subject = {self->block->bytes, self->subject_len},
-        .reply = {self->block->bytes + self->subject_len, self->reply_len},
-        .header_size = self->header_size,
-        .payload = {self->payload, self->payload_len},
-        .block = self->payload_block,
-    };
     struct outgoing_line line;
-    if (line_compose(receiver, &message, &line) == 0) {
-        for (uint32_t i = 0; i < self->target_count; i++)
-            deliver_local(receiver, NULL, self->targets[i], &line);
-        delivery_count(receiver, self->targets[0]->session->account);
-    }
-    if (self->payload_block != self->block)
-        block_unref(self->payload_block);
-    block_unref(self->block);
-    mem_free(self);
+    if (line_compose(delivery, message, &line) != 0)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        deliver_local(delivery, NULL, targets[i], &line);
+    delivery_count(delivery, targets[0]->session->account);
+    if (line.own_block)
+        block_unref(line.block);
 }
 
-/* Names, and the payload if it lies nowhere that lasts, in one block for all mails of the message. */
-static struct block *mail_block(struct outgoing_line *line, const char **payload)
-{
-    const struct publish *message = line->message;
-    size_t names = message->subject.len + message->reply.len;
-    size_t copied = line->block ? 0 : message->payload.len;
-    struct block *block = block_new(names + copied);
-    if (!block)
-        return NULL;
-    append_span(block->bytes, message->subject);
-    if (message->reply.len > 0)
-        append_span(block->bytes + message->subject.len, message->reply);
-    if (copied > 0)
-        append_span(block->bytes + names, message->payload);
-    *payload = line->own_block       ? line->block->bytes
-               : line->block != NULL ? message->payload.ptr
-                                     : block->bytes + names;
-    return block;
-}
-
-static void send_mail(struct delivery *delivery, struct session *from, unsigned to,
-                      struct outgoing_line *line, struct block *block, const char *payload)
+static bool send_parcel(struct delivery *delivery, unsigned to)
 {
     struct delivery_outgoing *outgoing = &delivery->outgoing[to];
-    size_t targets = outgoing->count * sizeof outgoing->targets[0];
-    struct message_mail *mail = mem_alloc(sizeof *mail + targets);
-    if (!mail)
-        return;
-    const struct publish *message = line->message;
-    struct block *payload_block = line->block ? line->block : block;
-    *mail = (struct message_mail){
-        .mail = {.bytes = (uint32_t)(sizeof *mail + targets + message->payload.len),
-                 .open = open_message},
-        .block = block_ref(block),
-        .subject_len = (uint32_t)message->subject.len,
-        .reply_len = (uint32_t)message->reply.len,
-        .header_size = message->header_size,
-        .payload_len = (uint32_t)message->payload.len,
-        .payload_block = payload_block == block ? block : block_ref(payload_block),
-        .payload = payload,
-        .target_count = outgoing->count,
-    };
-    memcpy(mail->targets, outgoing->targets, targets);
-    metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
-    if (delivery->carrier.send(delivery->carrier.context, to, &mail->mail) && from &&
-        from->stall_ns < STALL_MAX_NS)
+    if (!outgoing->parcel)
+        return false;
+    struct mail *mail = parcel_mail(outgoing->parcel);
+    outgoing->parcel = NULL;
+    return delivery->carrier.send(delivery->carrier.context, to, mail);
+}
+
+void delivery_send_parcels(struct delivery *delivery, struct session *from)
+{
+    bool full = false;
+    for (unsigned i = 0; i < delivery->addressed_count; i++) {
+        full |= send_parcel(delivery, delivery->addressed[i]);
+        delivery->outgoing[delivery->addressed[i]].addressed = false;
+    }
+    delivery->addressed_count = 0;
+    if (full && from->stall_ns < STALL_MAX_NS)
         from->stall_ns += STALL_NS;
 }
 
-static void send_all_mail(struct delivery *delivery, struct session *from, struct outgoing_line *line)
+/* Packs the message for the targets collected for one worker. */
+static void pack(struct delivery *delivery, unsigned to, struct outgoing_line *line)
 {
-    struct block *block = NULL;
-    const char *payload = NULL;
-    for (unsigned i = 0; i < delivery->broker->worker_count; i++) {
-        if (delivery->outgoing[i].count == 0)
-            continue;
+    struct delivery_outgoing *outgoing = &delivery->outgoing[to];
+    struct publish message = *line->message;
+    if (message.payload.len > PARCEL_INLINE_MAX) {
+        struct block *block = line_block(line);
         if (!block)
-            block = mail_block(line, &payload);
-        if (block)
-            send_mail(delivery, from, i, line, block, payload);
-        delivery->outgoing[i].count = 0;
+            return;
+        if (line->own_block)
+            message.payload.ptr = block->bytes;
     }
-    block_unref(block);
+    if (!parcel_add(&outgoing->parcel, &message, line->block, outgoing->targets, outgoing->count)) {
+        send_parcel(delivery, to);
+        if (!parcel_add(&outgoing->parcel, &message, line->block, outgoing->targets, outgoing->count))
+            return;
+    }
+    metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
+}
+
+static void pack_all(struct delivery *delivery, struct outgoing_line *line)
+{
+    for (unsigned i = 0; i < delivery->addressed_count; i++) {
+        struct delivery_outgoing *outgoing = &delivery->outgoing[delivery->addressed[i]];
+        if (outgoing->count > 0)
+            pack(delivery, delivery->addressed[i], line);
+        outgoing->count = 0;
+    }
 }
 
 /* ---- publish ---- */
@@ -417,7 +393,7 @@ uint64_t delivery_publish(struct delivery *delivery, struct session *from, const
         }
     }
     if (mailed)
-        send_all_mail(delivery, from, &line);
+        pack_all(delivery, &line);
     if (line.own_block)
         block_unref(line.block);
     return reached;

@@ -9,6 +9,7 @@
 #include "broker/core/broker.h"
 #include "broker/core/mail.h"
 #include "broker/core/outq.h"
+#include "broker/core/parcel.h"
 #include "broker/core/session.h"
 #include "broker/metrics.h"
 
@@ -19,10 +20,12 @@ struct publish {
     struct block *block;        /* where the payload lies, or NULL: somewhere that does not last */
 };
 
-/* Subscriptions of one other worker that one message goes to. */
+/* What is on its way to one other worker. */
 struct delivery_outgoing {
-    struct sub **targets;
+    struct sub **targets; /* of the message being delivered */
     uint32_t count, capacity;
+    bool addressed;        /* stands among delivery->addressed */
+    struct parcel *parcel; /* messages packed since the last delivery_send_parcels */
 };
 
 struct delivery {
@@ -45,6 +48,8 @@ struct delivery {
     uint64_t random;
 
     struct delivery_outgoing *outgoing; /* by worker */
+    unsigned *addressed;                /* workers with something outgoing */
+    unsigned addressed_count;
     uint64_t out_msgs, out_bytes;       /* since the last delivery_count */
 
     /* Pieces of the MSG line being delivered. */
@@ -58,8 +63,14 @@ void delivery_fini(struct delivery *delivery);
 /* Reads the clocks. */
 void delivery_set_time(struct delivery *delivery);
 
-/* Delivers to all that are interested. Returns how many it reached, remote ones counted when mailed. */
+/* Delivers to all that are interested. Returns how many it reached, remote ones counted when packed. */
 uint64_t delivery_publish(struct delivery *delivery, struct session *from, const struct publish *message);
+/* Sends what was packed for other workers; from is slowed down if one of their mailboxes is over its limit. Before anything that
+ * tells the publisher that its messages were taken. */
+void delivery_send_parcels(struct delivery *delivery, struct session *from);
+/* A message from another worker for subscriptions of this one. */
+void delivery_receive(struct delivery *delivery, const struct publish *message,
+                      struct sub *const *targets, uint32_t count);
 /* Tells a requester that nobody listens, if it asked to be told. */
 void delivery_no_responders(struct delivery *delivery, struct session *from,
                             const struct publish *message);

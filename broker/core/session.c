@@ -61,7 +61,7 @@ static void send_text(struct session *session, struct span text)
     session_after_queueing(session);
 }
 
-static void send_ok(struct session *session)
+void session_acknowledge(struct session *session)
 {
     if (session->verbose)
         send_text(session, SPAN_LITERAL("+OK\r\n"));
@@ -312,7 +312,7 @@ static bool reply_reserved(struct span reply)
            (reply.len >= 8 && memcmp(reply.ptr, "$JS.ACK.", 8) == 0) || subject_reserved(reply);
 }
 
-static COLD void send_violation(struct session *session, const char *what, struct span subject)
+COLD void session_send_violation(struct session *session, const char *what, struct span subject)
 {
     char quoted[QUOTED_SUBJECT_MAX], text[QUOTED_SUBJECT_MAX + 64];
     snprintf(text, sizeof text, "Permissions Violation for %s %s", what,
@@ -348,14 +348,14 @@ static void session_publish(struct session *session, const struct publish *messa
     if (session->pedantic && !subject_valid_literal(message->subject))
         session_send_error(session, "Invalid Publish Subject");
     if (subject_reserved(message->subject)) {
-        send_violation(session, "Publish to", message->subject);
+        session_send_violation(session, "Publish to", message->subject);
         return;
     }
     if (message->reply.len > 0 && reply_reserved(message->reply)) {
-        send_violation(session, "Publish with Reply of", message->reply);
+        session_send_violation(session, "Publish with Reply of", message->reply);
         return;
     }
-    send_ok(session);
+    session_acknowledge(session);
     if (delivery_publish(delivery, session, message) > 0)
         return;
     batch->unmatched++;
@@ -545,6 +545,13 @@ static bool may_begin(struct session *session, char first)
     return false;
 }
 
+static struct span without_cr(struct span line)
+{
+    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
 /* Whether a line without its end is still within bounds and could become an operation. */
 static bool partial_good(struct session *session, struct span line)
 {
@@ -553,7 +560,7 @@ static bool partial_good(struct session *session, struct span line)
     enum proto_op op = proto_operation(line, false, &args);
     if (op == PROTO_UNKNOWN)
         session_fail(session, CLOSE_UNKNOWN_OPERATION);
-    else if (args.len > max + 1 || line.len > max + PARTIAL_SLACK) /* 1: a CR may be among them */
+    else if (without_cr(args).len > max || line.len > max + PARTIAL_SLACK)
         session_fail(session, CLOSE_MAX_CONTROL_LINE);
     else
         return true;
@@ -586,13 +593,6 @@ static void keep_partial(struct session *session, struct span bytes)
     struct span line = {session->partial, len};
     if (partial_good(session, line) && rest_is_ignored(line))
         session->partial_len = 5; /* PING and a byte: enough to know it by */
-}
-
-static struct span without_cr(struct span line)
-{
-    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
-        line.len--;
-    return line;
 }
 
 /* A line that began in earlier input: completes it with what lies before its LF, or keeps more of it. */
@@ -646,6 +646,8 @@ static void batch_end(struct session *session, const struct batch *batch)
                               memory_order_relaxed);
     }
     delivery_count(delivery, session->account);
+    if (delivery->addressed_count > 0)
+        delivery_send_parcels(delivery, session);
 }
 
 void session_payload_filled(struct session *session, size_t len)

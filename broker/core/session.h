@@ -87,8 +87,12 @@ void session_tick(struct session *session);
 
 /* Sends -ERR if the reason has one, and marks the session to be closed once that is written. */
 void session_fail(struct session *session, enum close_reason reason);
+/* +OK, if the client asked for them and is not being closed. */
+void session_acknowledge(struct session *session);
 /* -ERR '<text>' and nothing else. */
 void session_send_error(struct session *session, const char *text);
+/* -ERR 'Permissions Violation for <what> "<subject>"'. */
+void session_send_violation(struct session *session, const char *what, struct span subject);
 /* Takes its subscriptions back, remembers it among the closed, unlinks it. It is garbage from then on. */
 void session_close(struct session *session, enum close_reason reason);
 /* Frees what a session owns, after garbage; the struct is its embedder's. */

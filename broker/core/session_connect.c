@@ -1,10 +1,10 @@
 /* CONNECT: its JSON as Go's decoder would read it, then who the client is, then what it wants.
  *
- * Go's decoder matches keys in any case, takes the last of duplicates, ignores null and unknown keys, turns invalid UTF-8
- * into U+FFFD, and fails on a wrong type; a failure ends the connection in silence. jansson does the rest of the work, after
- * invalid bytes have been replaced. A second CONNECT changes only what it names.
+ * Go's decoder matches keys in any case, takes the last of duplicates, ignores null and unknown keys, and fails on a wrong
+ * type; a failure ends the connection in silence. A second CONNECT changes only what it names, and is asked for credentials
+ * again only if it names some: secrets are not kept.
  */
-#include <jansson.h>
+#include <sodium.h>
 #include <strings.h>
 
 #include "broker/base/err.h"
@@ -12,43 +12,11 @@
 #include "broker/base/mem.h"
 #include "broker/core/auth.h"
 #include "broker/core/delivery.h"
-
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    if (*at < 0x80)
-        return 1;
-    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
-    if (*at < 0xc2 || *at > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
-    bool outside = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
-    return overlong || outside ? 0 : len;
-}
-
-/* The JSON value, or NULL. Invalid bytes of UTF-8 become U+FFFD first. */
-static json_t *decode(struct span text)
-{
-    char *clean = mem_alloc(text.len * 3 + 1);
-    if (!clean)
-        return NULL;
-    size_t len = 0;
-    for (size_t i = 0; i < text.len;) {
-        size_t good = utf8_length((const unsigned char *)text.ptr + i, text.len - i);
-        memcpy(clean + len, good ? text.ptr + i : "\xef\xbf\xbd", good ? good : 3);
-        len += good ? good : 3;
-        i += good ? good : 1;
-    }
-    json_t *value = json_loadb(clean, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    mem_free(clean);
-    return value;
-}
+#include "broker/core/lenient_json.h"
 
 bool session_info_valid(struct span json)
 {
-    json_t *value = decode(json);
+    json_t *value = lenient_json_read(json);
     bool good = json_is_object(value) || json_is_null(value);
     json_decref(value);
     return good;
@@ -57,7 +25,7 @@ bool session_info_valid(struct span json)
 struct connect_options {
     bool verbose, pedantic, echo, headers, no_responders, tls_required, new_account;
     json_int_t protocol;
-    const char *name, *lang, *version, *user, *pass, *auth_token, *account, *nkey, *sig, *jwt;
+    struct span name, lang, version, user, pass, auth_token, account, nkey, sig, jwt; /* ptr NULL: not given */
 };
 
 enum field_type { FIELD_BOOL, FIELD_INT, FIELD_TEXT };
@@ -93,7 +61,7 @@ static bool set_field(struct connect_options *options, const struct field *field
         return json_is_integer(value);
     case FIELD_TEXT:
         if (json_is_string(value))
-            *(const char **)place = json_string_value(value);
+            *(struct span *)place = (struct span){json_string_value(value), json_string_length(value)};
         return json_is_string(value);
     }
     return false;
@@ -119,42 +87,64 @@ static void free_info(struct garbage *garbage)
     mem_free(container_of(garbage, struct client_info, garbage));
 }
 
-static const char *put_text(char **at, const char *text)
+/* Copies as a C string; a NUL inside shows as a blank. */
+static const char *put_text(char **at, struct span text)
 {
-    size_t len = strlen(text) + 1;
-    char *start = memcpy(*at, text, len);
-    *at += len;
+    char *start = *at;
+    for (size_t i = 0; i < text.len; i++)
+        start[i] = text.ptr[i] ? text.ptr[i] : ' ';
+    start[text.len] = '\0';
+    *at += text.len + 1;
     return start;
 }
 
-/* Publishes what the client says of itself; the old one becomes garbage. */
-static int replace_info(struct session *session, const struct connect_options *options)
+static struct span given_or(struct span given, const char *old)
 {
-    const char *user = options->user[0]         ? options->user
-                       : options->auth_token[0] ? "[REDACTED]"
-                                                : options->nkey;
-    size_t len = strlen(options->name) + strlen(options->lang) + strlen(options->version) +
-                 strlen(user) + 4;
-    struct client_info *info = mem_alloc(sizeof *info + len);
+    return given.ptr ? given : span_of(old);
+}
+
+/* Publishes what the client says of itself; the old one becomes garbage. */
+static int replace_info(struct session *session, const struct connect_options *wanted)
+{
+    static const struct client_info nobody = {.name = "", .lang = "", .version = "", .user = ""};
+    struct client_info *old = atomic_load_explicit(&session->info, memory_order_relaxed);
+    const struct client_info *before = old ? old : &nobody;
+    struct span name = given_or(wanted->name, before->name);
+    struct span lang = given_or(wanted->lang, before->lang);
+    struct span version = given_or(wanted->version, before->version);
+    struct span user = wanted->user.len > 0         ? wanted->user
+                       : wanted->auth_token.len > 0 ? SPAN_LITERAL("[REDACTED]")
+                       : wanted->nkey.len > 0       ? wanted->nkey
+                                                    : span_of(before->user);
+    struct client_info *info =
+        mem_alloc(sizeof *info + name.len + lang.len + version.len + user.len + 4);
     if (!info)
         return ERR_MEMORY;
     char *at = info->text;
-    info->name = put_text(&at, options->name);
-    info->lang = put_text(&at, options->lang);
-    info->version = put_text(&at, options->version);
+    info->name = put_text(&at, name);
+    info->lang = put_text(&at, lang);
+    info->version = put_text(&at, version);
     info->user = put_text(&at, user);
-    struct client_info *old = atomic_exchange_explicit(&session->info, info, memory_order_acq_rel);
+    atomic_store_explicit(&session->info, info, memory_order_release);
     if (old)
         garbage_put(&session->delivery->garbage, &old->garbage, free_info);
     return 0;
 }
 
+static bool authorized(const struct session *session, const struct connect_options *wanted)
+{
+    const struct options *options = session->delivery->broker->options;
+    bool names_any = wanted->user.ptr || wanted->pass.ptr || wanted->auth_token.ptr;
+    if (session->connected && !names_any)
+        return true;
+    struct auth_credentials given = {wanted->user, wanted->pass, wanted->auth_token};
+    return auth_accepts(options, &given);
+}
+
 /* The checks that end a connection, in nats-server's order. */
 static bool acceptable(struct session *session, const struct connect_options *wanted)
 {
-    const struct options *options = session->delivery->broker->options;
-    struct auth_credentials given = {wanted->user, wanted->pass, wanted->auth_token};
-    if (wanted->account[0] || wanted->new_account || !auth_accepts(options, &given))
+    if (wanted->account.len > 0 || wanted->new_account || !authorized(session, wanted))
         session_fail(session, CLOSE_AUTH_FAILURE);
     else if (wanted->protocol < 0 || wanted->protocol > 1)
         session_fail(session, CLOSE_BAD_PROTOCOL_VERSION);
@@ -186,32 +176,36 @@ static void apply(struct session *session, const struct connect_options *wanted)
     session_touch(session);
 }
 
+/* The secrets of a CONNECT are wiped from the parsed copy; the line itself is overwritten by later input. */
+static void wipe(const struct connect_options *wanted)
+{
+    const struct span secrets[] = {wanted->pass, wanted->auth_token, wanted->sig, wanted->jwt};
+    for (size_t i = 0; i < array_length(secrets); i++) {
+        union {
+            const char *from;
+            void *to;
+        } place = {secrets[i].ptr};
+        if (place.to)
+            sodium_memzero(place.to, secrets[i].len);
+    }
+}
+
 void session_connect(struct session *session, struct span json)
 {
-    const struct client_info *old = session->info;
     struct connect_options wanted = {
         .verbose = session->verbose, .pedantic = session->pedantic, .echo = session->echo,
         .headers = session->headers, .no_responders = session->no_responders,
-        .name = old ? old->name : "", .lang = old ? old->lang : "",
-        .version = old ? old->version : "", .user = "", .pass = "", .auth_token = "",
-        .account = "", .nkey = "", .sig = "", .jwt = "",
     };
-    json_t *document = decode(json);
-    if (!document || !read_fields(document, &wanted)) {
-        json_decref(document);
+    json_t *document = lenient_json_read(json);
+    if (!document || !read_fields(document, &wanted))
         session_fail(session, CLOSE_PROTOCOL_VIOLATION);
-        return;
-    }
-    if (replace_info(session, &wanted) != 0)
+    else if (replace_info(session, &wanted) != 0)
         session_fail(session, CLOSE_OUT_OF_MEMORY);
     else if (acceptable(session, &wanted))
         apply(session, &wanted);
+    wipe(&wanted);
     json_decref(document);
-    if (session->verbose && session->close_reason == CLOSE_NONE) {
-        if (outq_append(&session->out, &session->delivery->pool, SPAN_LITERAL("+OK\r\n")) != 0)
-            session_fail(session, CLOSE_OUT_OF_MEMORY);
-        session_touch(session);
-    }
+    session_acknowledge(session);
     atomic_store_explicit(&session->last_activity_wall_ns, session->delivery->now_wall_ns,
                           memory_order_relaxed);
 }

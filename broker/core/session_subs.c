@@ -1,8 +1,10 @@
 /* A session's subscriptions: SUB, UNSUB, and the end of all of them.
  *
  * They stand in a list, which readers walk, and once there are more than a few also in a table by sid, which only the
- * owner uses. Both orders of the checks follow nats-server: limit, then duplicate sid, then subject.
+ * owner uses. The order of the checks is nats-server's: permission, tokens, limit, duplicate sid, subject.
  */
+#include <stdio.h>
+
 #include "broker/base/err.h"
 #include "broker/base/hash.h"
 #include "broker/base/log.h"
@@ -11,7 +13,7 @@
 #include "broker/core/proto.h"
 #include "broker/core/subject.h"
 
-enum { TABLE_FROM = 8 };
+enum { TABLE_FROM = 8, QUOTED_MAX = 5000 };
 
 /* ---- the table of sids ---- */
 
@@ -126,25 +128,57 @@ static int add(struct session *session, const struct proto_command *command)
     return 0;
 }
 
-static void acknowledge(struct session *session)
+/* nats-server delivers between its own parts with this queue name. */
+static bool queue_reserved(struct span queue)
 {
-    if (!session->verbose || session->close_reason != CLOSE_NONE)
-        return;
-    if (outq_append(&session->out, &session->delivery->pool, SPAN_LITERAL("+OK\r\n")) != 0)
-        session_fail(session, CLOSE_OUT_OF_MEMORY);
-    session_touch(session);
-    session_after_queueing(session);
+    return span_equal(queue, SPAN_LITERAL("_sys_"));
+}
+
+static void refuse_queue(struct session *session, const struct proto_command *command)
+{
+    char subject[QUOTED_MAX], queue[QUOTED_MAX], text[2 * QUOTED_MAX + 64];
+    snprintf(text, sizeof text, "Permissions Violation for Subscription to %s using queue %s",
+             log_quote(command->subject, subject, sizeof subject),
+             log_quote(command->queue, queue, sizeof queue));
+    session_send_error(session, text);
+}
+
+static void refuse_tokens(struct session *session, const struct proto_command *command)
+{
+    char subject[QUOTED_MAX], text[QUOTED_MAX + 64];
+    snprintf(text, sizeof text, "Permissions Violation for Subscription to %s, too many tokens",
+             log_quote(command->subject, subject, sizeof subject));
+    session_send_error(session, text);
+}
+
+static bool too_many_tokens(const struct session *session, struct span subject)
+{
+    int64_t max = session->delivery->broker->options->max_subscription_tokens;
+    struct subject_tokens rest = subject_tokens(subject);
+    struct span token;
+    int64_t count = 0;
+    while (max > 0 && subject_next_token(&rest, &token))
+        count++;
+    return count > max;
 }
 
 void session_subscribe(struct session *session, const struct proto_command *command)
 {
     int64_t max = session->delivery->broker->options->max_subscriptions;
+    if (queue_reserved(command->queue)) {
+        refuse_queue(session, command);
+        return;
+    }
+    if (too_many_tokens(session, command->subject)) {
+        refuse_tokens(session, command);
+        return;
+    }
     if (max > 0 && session->sub_count >= (uint64_t)max) {
         session_send_error(session, "maximum subscriptions exceeded");
         return;
     }
     if (find(session, command->sid)) {
-        acknowledge(session);
+        session_acknowledge(session);
         return;
     }
     if (!subject_valid_subscription(command->subject)) {
@@ -154,7 +188,7 @@ void session_subscribe(struct session *session, const struct proto_command *comm
     if (add(session, command) != 0)
         session_fail(session, CLOSE_OUT_OF_MEMORY);
     else
-        acknowledge(session);
+        session_acknowledge(session);
 }
 
 void session_unsubscribe(struct session *session, const struct proto_command *command)
@@ -169,5 +203,5 @@ void session_unsubscribe(struct session *session, const struct proto_command *co
             session_remove_sub(session, sub);
         }
     }
-    acknowledge(session);
+    session_acknowledge(session);
 }

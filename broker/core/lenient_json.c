@@ -1,0 +1,165 @@
+/* What Go accepts and jansson refuses is rewritten before jansson sees it:
+ *
+ *     invalid UTF-8 in a string        -> U+FFFD
+ *     half a surrogate pair (\ud800)   -> \ufffd
+ *     a number that fits no C type     -> 1.5, which is a number, and like the original no integer
+ *
+ * Everything else is copied, so what is no JSON stays none. A rewritten text is at most three times as long.
+ */
+#include "broker/core/lenient_json.h"
+
+#include <ctype.h>
+
+#include "broker/base/mem.h"
+
+struct rewrite {
+    const char *at, *end;
+    char *out;
+};
+
+static size_t utf8_length(const unsigned char *at, size_t left)
+{
+    if (*at < 0x80)
+        return 1;
+    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+    if (*at < 0xc2 || *at > 0xf4 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
+    bool outside = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
+    return overlong || outside ? 0 : len;
+}
+
+static void put(struct rewrite *rewrite, const char *bytes, size_t len)
+{
+    memcpy(rewrite->out, bytes, len);
+    rewrite->out += len;
+}
+
+static void copy(struct rewrite *rewrite, size_t len)
+{
+    put(rewrite, rewrite->at, len);
+    rewrite->at += len;
+}
+
+static void copy_character(struct rewrite *rewrite)
+{
+    size_t len = utf8_length((const unsigned char *)rewrite->at, (size_t)(rewrite->end - rewrite->at));
+    if (len > 0) {
+        copy(rewrite, len);
+        return;
+    }
+    put(rewrite, "\xef\xbf\xbd", 3);
+    rewrite->at++;
+}
+
+/* The code unit of \uXXXX at this place, or -1. */
+static int code_unit(const char *at, const char *end)
+{
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return -1;
+    int unit = 0;
+    for (int i = 2; i < 6; i++) {
+        if (!isxdigit((unsigned char)at[i]))
+            return -1;
+        int digit = isdigit((unsigned char)at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10;
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+static void copy_escape(struct rewrite *rewrite)
+{
+    int unit = code_unit(rewrite->at, rewrite->end);
+    if (unit < 0xd800 || unit > 0xdfff) {
+        copy(rewrite, rewrite->end - rewrite->at >= 2 ? 2 : 1);
+        return;
+    }
+    int next = code_unit(rewrite->at + 6, rewrite->end);
+    if (unit < 0xdc00 && next >= 0xdc00 && next <= 0xdfff) {
+        copy(rewrite, 12);
+        return;
+    }
+    put(rewrite, "\\ufffd", 6);
+    rewrite->at += 6;
+}
+
+static void copy_string(struct rewrite *rewrite)
+{
+    copy(rewrite, 1);
+    while (rewrite->at < rewrite->end && *rewrite->at != '"') {
+        if (*rewrite->at == '\\')
+            copy_escape(rewrite);
+        else
+            copy_character(rewrite);
+    }
+    if (rewrite->at < rewrite->end)
+        copy(rewrite, 1);
+}
+
+static const char *skip_digits(const char *at, const char *end)
+{
+    while (at < end && isdigit((unsigned char)*at))
+        at++;
+    return at;
+}
+
+/* The end of a well-formed number, or NULL. */
+static const char *number_end(const char *at, const char *end, bool *plain)
+{
+    at += *at == '-';
+    const char *start = at;
+    at = skip_digits(at, end);
+    if (at == start || (*start == '0' && at - start > 1))
+        return NULL;
+    *plain = at - start < 19;
+    if (at < end && *at == '.') {
+        start = at + 1;
+        at = skip_digits(start, end);
+        if (at == start)
+            return NULL;
+    }
+    if (at < end && (*at | 0x20) == 'e') {
+        start = at + 1;
+        start += start < end && (*start == '+' || *start == '-');
+        at = skip_digits(start, end);
+        if (at == start)
+            return NULL;
+        *plain = false;
+    }
+    return at;
+}
+
+static void copy_number(struct rewrite *rewrite)
+{
+    bool plain = true;
+    const char *end = number_end(rewrite->at, rewrite->end, &plain);
+    if (!end || plain) {
+        copy(rewrite, end ? (size_t)(end - rewrite->at) : 1);
+        return;
+    }
+    put(rewrite, "1.5", 3);
+    rewrite->at = end;
+}
+
+json_t *lenient_json_read(struct span text)
+{
+    char *clean = mem_alloc(text.len * 3 + 1);
+    if (!clean)
+        return NULL;
+    struct rewrite rewrite = {text.ptr, text.ptr + text.len, clean};
+    while (rewrite.at < rewrite.end) {
+        if (*rewrite.at == '"')
+            copy_string(&rewrite);
+        else if (*rewrite.at == '-' || isdigit((unsigned char)*rewrite.at))
+            copy_number(&rewrite);
+        else
+            copy(&rewrite, 1);
+    }
+    json_t *value =
+        json_loadb(clean, (size_t)(rewrite.out - clean), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    mem_free(clean);
+    return value;
+}

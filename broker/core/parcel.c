@@ -1,0 +1,125 @@
+/* A parcel is one block of memory with records behind each other, each a whole message:
+ *
+ *     [record | targets | subject reply payload | padding] [record | ...
+ *
+ * It starts small, for a lone request, and grows to a limit while a publisher's input is worked through; so handing a message
+ * to another worker costs a copy, and the allocation, the queue and the wake-up are paid once for many.
+ */
+#include "broker/core/parcel.h"
+
+#include "broker/base/mem.h"
+#include "broker/core/delivery.h"
+
+enum { CAPACITY_MIN = 512, CAPACITY_MAX = 64 << 10 };
+
+struct parcel {
+    struct mail mail;
+    uint32_t used, capacity;
+    _Alignas(8) char bytes[];
+};
+
+struct record {
+    uint32_t size; /* of the whole record, a multiple of 8 */
+    uint32_t subject_len, reply_len, header_size, payload_len, target_count;
+    struct block *block; /* the payload's, NULL: it follows the names */
+    const char *payload;
+    struct sub *targets[];
+};
+
+/* Makes room for size bytes more, in a parcel that may not exist yet. */
+static char *room(struct parcel **parcel, size_t size)
+{
+    size_t used = *parcel ? (*parcel)->used : 0, capacity = *parcel ? (*parcel)->capacity : 0;
+    if (used + size > capacity) {
+        if (used > 0 && used + size > CAPACITY_MAX)
+            return NULL;
+        capacity = max_size(max_size(2 * capacity, CAPACITY_MIN), used + size);
+        struct parcel *larger = mem_realloc(*parcel, sizeof *larger + capacity);
+        if (!larger)
+            return NULL;
+        if (!*parcel)
+            larger->mail = (struct mail){.bytes = 0};
+        larger->used = (uint32_t)used;
+        larger->capacity = (uint32_t)capacity;
+        *parcel = larger;
+    }
+    return (*parcel)->bytes + used;
+}
+
+static char *append(char *at, const char *bytes, size_t len)
+{
+    if (len > 0)
+        memcpy(at, bytes, len);
+    return at + len;
+}
+
+bool parcel_add(struct parcel **parcel, const struct publish *message, struct block *block,
+                struct sub *const *targets, uint32_t count)
+{
+    bool inside = message->payload.len <= PARCEL_INLINE_MAX;
+    size_t bytes = message->subject.len + message->reply.len + (inside ? message->payload.len : 0);
+    size_t size = (sizeof(struct record) + count * sizeof targets[0] + bytes + 7) & ~(size_t)7;
+    struct record *record = (struct record *)(void *)room(parcel, size);
+    if (!record)
+        return false;
+    *record = (struct record){
+        .size = (uint32_t)size,
+        .subject_len = (uint32_t)message->subject.len,
+        .reply_len = (uint32_t)message->reply.len,
+        .header_size = message->header_size,
+        .payload_len = (uint32_t)message->payload.len,
+        .target_count = count,
+        .block = inside ? NULL : block_ref(block),
+        .payload = message->payload.ptr,
+    };
+    memcpy(record->targets, targets, count * sizeof targets[0]);
+    char *at = append((char *)(record->targets + count), message->subject.ptr, message->subject.len);
+    at = append(at, message->reply.ptr, message->reply.len);
+    if (inside)
+        append(at, message->payload.ptr, message->payload.len);
+    (*parcel)->used += (uint32_t)size;
+    (*parcel)->mail.bytes += (uint32_t)(size + (inside ? 0 : message->payload.len));
+    return true;
+}
+
+static void open_record(const struct record *record, struct delivery *receiver)
+{
+    const char *names = (const char *)(record->targets + record->target_count);
+    const char *inside = names + record->subject_len + record->reply_len;
+    struct publish message = {
+        .subject = {names, record->subject_len},
+        .reply = {names + record->subject_len, record->reply_len},
+        .header_size = record->header_size,
+        .payload = {record->block ? record->payload : inside, record->payload_len},
+        .block = record->block,
+    };
+    delivery_receive(receiver, &message, record->targets, record->target_count);
+    block_unref(record->block);
+}
+
+static void open_parcel(struct mail *mail, struct delivery *receiver)
+{
+    struct parcel *parcel = container_of(mail, struct parcel, mail);
+    for (uint32_t at = 0; at < parcel->used;) {
+        const struct record *record = (const struct record *)(const void *)(parcel->bytes + at);
+        open_record(record, receiver);
+        at += record->size;
+    }
+    mem_free(parcel);
+}
+
+struct mail *parcel_mail(struct parcel *parcel)
+{
+    parcel->mail.open = open_parcel;
+    return &parcel->mail;
+}
+
+void parcel_free(struct parcel *parcel)
+{
+    for (uint32_t at = 0; parcel && at < parcel->used;) {
+        const struct record *record = (const struct record *)(const void *)(parcel->bytes + at);
+        block_unref(record->block);
+        at += record->size;
+    }
+    mem_free(parcel);
+}
