@@ -1,11 +1,14 @@
 """The cases every official client must pass, and what the driver does around each of them.
 
-A client program is started as `program CASE URL MONITOR [USER PASSWORD | TOKEN]`. It talks JSON lines on standard output:
-  {"step": "NAME", ...}                          the driver acts (restarts the server, reads /connz), then writes "go"
-  {"case": "NAME", "ok": true, "checks": 12}     the result, the last line; a failed case says why in "error"
-`program --list` prints the names of its cases, one a line: a test holds that list against this table, so that a case
+A client program is started as `program CASE URL MONITOR [USER PASSWORD | TOKEN]`. It talks JSON
+lines on standard output:
+  {"step": "NAME", ...}                      the driver acts, then writes "go"
+  {"case": "NAME", "ok": true, "checks": 12} the result, last; a failed case says why in "error"
+`program --list` prints the names of its cases, one a line: a test holds that list against this
+table, so that a case
 which one client lacks is a failure and not a silence.
 """
+
 import dataclasses
 
 USER, PASSWORD, TOKEN = "interop", "correct horse", "a-token-of-some-length"
@@ -23,6 +26,7 @@ authorization {
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One case: how the server is started, what the client is told, and how long it may take."""
+
     server: tuple = ()
     client: tuple = ()
     config: str = None

@@ -1,4 +1,5 @@
 """Runs one case of one official client against one server, and plays the server's part in it."""
+
 import json
 import pathlib
 import subprocess
@@ -23,7 +24,8 @@ class Driver:
             self.arguments += ["-c", str(path)]
 
     def run(self):
-        """Returns the result document; raises AssertionError with everything the program said if it failed."""
+        """Returns the result document; raises AssertionError with everything the program said if
+        it failed."""
         self.server = Server(self.kind, *self.arguments)
         try:
             return self._run_client()
@@ -35,8 +37,13 @@ class Driver:
         url = f"nats://{self.server.host}:{self.server.port}"
         self.lines = []
         with tempfile.TemporaryFile("w+") as errors:
-            client = subprocess.Popen([*self.command, self.name, url, self.server.monitor, *self.case.client],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+            client = subprocess.Popen(
+                [*self.command, self.name, url, self.server.monitor, *self.case.client],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
             watchdog = threading.Timer(self.case.seconds, client.kill)
             watchdog.start()
             try:
@@ -51,7 +58,9 @@ class Driver:
                 client.stdout.close()
             errors.seek(0)
             said = "".join(self.lines) + errors.read()[-4000:]
-        assert result is not None, f"no result within {self.case.seconds} s, exit status {client.returncode}:\n{said}"
+        assert (
+            result is not None
+        ), f"no result within {self.case.seconds} s, exit status {client.returncode}:\n{said}"
         assert result["ok"], f"{result.get('error')}\n{said}"
         assert status == 0, f"exit status {status} after a good result:\n{said}"
         assert result["checks"] > 0, f"the case checked nothing:\n{said}"
@@ -89,8 +98,10 @@ class Driver:
 
     def step_subscriptions(self, document):
         """The only connection has so many subscriptions."""
-        self.server.wait_for("/connz", lambda z: [c["subscriptions"] for c in z["connections"]] ==
-                             [document["expected"]])
+        self.server.wait_for(
+            "/connz",
+            lambda z: [c["subscriptions"] for c in z["connections"]] == [document["expected"]],
+        )
 
     def step_counts(self, document):
         """The server's own counters agree with what the client sent and received."""

@@ -1,4 +1,5 @@
 """Official, unmodified clients against both servers: one test per client, case and server."""
+
 import subprocess
 
 import pytest
@@ -12,7 +13,9 @@ LANGUAGES = list(tools.CLIENTS)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_client_has_every_case(language):
     command = tools.CLIENTS[language]()
-    listed = subprocess.run([*command, "--list"], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    listed = subprocess.run(
+        [*command, "--list"], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.split()
     assert listed == list(cases.CASES)
 
 

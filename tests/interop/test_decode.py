@@ -1,4 +1,6 @@
-"""Documents decoded by Go into the nats-server module's own structs: the strictest readers there are of our types."""
+"""Documents decoded by Go into the nats-server module's own structs: the strictest readers there
+are of our types."""
+
 import json
 import subprocess
 
@@ -7,18 +9,44 @@ import pytest
 from tests.interop import tools
 from tests.shape.population import Population
 
-QUERIES = ["/varz", "/connz", "/connz?subs=1&auth=1", "/connz?subs=detail&auth=1&state=all", "/connz?state=closed",
-           "/subsz", "/subsz?subs=1", "/routez", "/routez?subs=detail", "/gatewayz", "/gatewayz?accs=1", "/leafz",
-           "/leafz?subs=1", "/accountz", "/accountz?acc=$G", "/accstatz", "/accstatz?unused=1", "/jsz",
-           "/jsz?consumers=true&config=true&raft=true", "/healthz"]
+QUERIES = [
+    "/varz",
+    "/connz",
+    "/connz?subs=1&auth=1",
+    "/connz?subs=detail&auth=1&state=all",
+    "/connz?state=closed",
+    "/subsz",
+    "/subsz?subs=1",
+    "/routez",
+    "/routez?subs=detail",
+    "/gatewayz",
+    "/gatewayz?accs=1",
+    "/leafz",
+    "/leafz?subs=1",
+    "/accountz",
+    "/accountz?acc=$G",
+    "/accstatz",
+    "/accstatz?unused=1",
+    "/jsz",
+    "/jsz?consumers=true&config=true&raft=true",
+    "/healthz",
+]
 
 
 def decode(endpoint, body):
-    return subprocess.run([*tools.go_decoder(), endpoint], input=body, capture_output=True, timeout=60)
+    return subprocess.run(
+        [*tools.go_decoder(), endpoint], input=body, capture_output=True, timeout=60
+    )
 
 
-@pytest.fixture(scope="module", params=[f"{kind}-{setup}" for kind in ("clearwing", "stock")
-                                        for setup in ("open", "accounts")])
+@pytest.fixture(
+    scope="module",
+    params=[
+        f"{kind}-{setup}"
+        for kind in ("clearwing", "stock")
+        for setup in ("open", "secured", "accounts")
+    ],
+)
 def population(request):
     kind, setup = request.param.split("-")
     population = Population(kind, setup)
@@ -50,11 +78,19 @@ def test_decodes(population, query):
             assert len(decoded[key]) == len(sent[key]), key
 
 
-@pytest.mark.parametrize("endpoint, document", [
-    ("varz", '{"connections": "1"}'), ("varz", '{"in_msgs": 1.5}'), ("varz", '{"start": "today"}'),
-    ("connz", '{"connections": [{"cid": -1}]}'), ("connz", '{"connections": [{"rtt": 5}]}'),
-    ("jsz", '{"reserved_memory": -1}'), ("healthz", '{"status": 1}'), ("leafz", '{"leafs": {}}'),
-])
+@pytest.mark.parametrize(
+    "endpoint, document",
+    [
+        ("varz", '{"connections": "1"}'),
+        ("varz", '{"in_msgs": 1.5}'),
+        ("varz", '{"start": "today"}'),
+        ("connz", '{"connections": [{"cid": -1}]}'),
+        ("connz", '{"connections": [{"rtt": 5}]}'),
+        ("jsz", '{"reserved_memory": -1}'),
+        ("healthz", '{"status": 1}'),
+        ("leafz", '{"leafs": {}}'),
+    ],
+)
 def test_wrong_types_are_refused(endpoint, document):
     done = decode(endpoint, document.encode())
     assert done.returncode == 1

@@ -1,4 +1,6 @@
-"""The driver itself: a client that fails, lies or dies is a failed test, whatever its exit status says."""
+"""The driver itself: a client that fails, lies or dies is a failed test, whatever its exit status
+says."""
+
 import sys
 
 import pytest
@@ -18,14 +20,20 @@ def test_good_result(monkeypatch):
     assert drive(monkeypatch, f"print('{GOOD}')")["checks"] == 1
 
 
-@pytest.mark.parametrize("program, reason", [
-    ("print('{\"case\": \"wildcards\", \"ok\": false, \"checks\": 1, \"error\": \"lost one\"}')", "lost one"),
-    ("print('{\"case\": \"wildcards\", \"ok\": true, \"checks\": 0}')", "checked nothing"),
-    ("print('{\"case\": \"headers\", \"ok\": true, \"checks\": 1}')", "asked for wildcards"),
-    (f"print('{GOOD}', flush=True); raise SystemExit(3)", "exit status 3"),
-    ("raise SystemExit('a broken client')", "a broken client"),
-    ("import os; os.abort()", "no result"),
-])
+@pytest.mark.parametrize(
+    "program, reason",
+    [
+        (
+            'print(\'{"case": "wildcards", "ok": false, "checks": 1, "error": "lost one"}\')',
+            "lost one",
+        ),
+        ('print(\'{"case": "wildcards", "ok": true, "checks": 0}\')', "checked nothing"),
+        ('print(\'{"case": "headers", "ok": true, "checks": 1}\')', "asked for wildcards"),
+        (f"print('{GOOD}', flush=True); raise SystemExit(3)", "exit status 3"),
+        ("raise SystemExit('a broken client')", "a broken client"),
+        ("import os; os.abort()", "no result"),
+    ],
+)
 def test_bad_result(monkeypatch, program, reason):
     with pytest.raises(AssertionError, match=reason):
         drive(monkeypatch, program)
@@ -33,12 +41,19 @@ def test_bad_result(monkeypatch, program, reason):
 
 def test_missing_tool_is_a_failure(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(tools.ToolMissing, match="^no-such-tool is not installed: install no-such-package$"):
+    with pytest.raises(
+        tools.ToolMissing, match="^no-such-tool is not installed: install no-such-package$"
+    ):
         tools.need("no-such-tool", "no-such-package")
 
 
-@pytest.mark.parametrize("find, variable", [(tools.prometheus_nats_exporter, "CLEARWING_PROMETHEUS_NATS_EXPORTER"),
-                                            (tools.nats_top, "CLEARWING_NATS_TOP")])
+@pytest.mark.parametrize(
+    "find, variable",
+    [
+        (tools.prometheus_nats_exporter, "CLEARWING_PROMETHEUS_NATS_EXPORTER"),
+        (tools.nats_top, "CLEARWING_NATS_TOP"),
+    ],
+)
 def test_provided_tool(monkeypatch, tmp_path, find, variable):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv(variable, "")

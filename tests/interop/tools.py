@@ -1,10 +1,15 @@
 """Builds and finds the official clients and tools, once per session, in a cache folder.
 
-CLEARWING_CACHE names the folder (default: .cache/ of this checkout, ignored by git). Versions are pinned beside the
-sources: go/go.mod and go.sum, js/package-lock.json, tests/requirements.txt; the C client is Debian's libnats-dev.
-A tool that is missing or does not build raises ToolMissing with the reason: the test fails and never skips.
-Every function may be called from any layer; the work is done by the first call and reused by the next ones.
+CLEARWING_CACHE names the folder (default: .cache/ of this checkout, ignored by git). Versions are
+pinned beside the
+sources: go/go.mod and go.sum, js/package-lock.json, tests/requirements.txt; the C client is
+Debian's libnats-dev.
+A tool that is missing or does not build raises ToolMissing with the reason: the test fails and
+never skips.
+Every function may be called from any layer; the work is done by the first call and reused by the
+next ones.
 """
+
 import fcntl
 import functools
 import os
@@ -30,7 +35,9 @@ def need(program, package):
 
 def run(command, what, **options):
     """Runs a build step; its output is the error when it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options
+    )
     if done.returncode != 0:
         raise ToolMissing(f"{what} failed with {done.returncode}:\n{done.stdout[-4000:]}")
     return done.stdout
@@ -52,11 +59,16 @@ class locked:
 
 
 def go_program(name):
-    """Builds tests/interop/go/NAME with the pinned modules; go's own build cache makes a second call cheap."""
+    """Builds tests/interop/go/NAME with the pinned modules; go's own build cache makes a second
+    call cheap."""
     go = need("go", "Go 1.24 or newer")
     target = CACHE / "interop" / f"go-{name}"
     with locked("go"):
-        run([go, "build", "-mod=readonly", "-o", str(target), f"./{name}"], f"go build ./{name}", cwd=HERE / "go")
+        run(
+            [go, "build", "-mod=readonly", "-o", str(target), f"./{name}"],
+            f"go build ./{name}",
+            cwd=HERE / "go",
+        )
     return target
 
 
@@ -67,13 +79,15 @@ def go_client():
 
 @functools.cache
 def go_decoder():
-    """Decodes monitoring documents into the structs of the nats-server module, as the Go tools do."""
+    """Decodes monitoring documents into the structs of the nats-server module, as the Go tools
+    do."""
     return [str(go_program("decode"))]
 
 
 @functools.cache
 def javascript_client():
-    """The JavaScript client runs from a copy in the cache, where npm put the locked packages beside it."""
+    """The JavaScript client runs from a copy in the cache, where npm put the locked packages
+    beside it."""
     node, npm = need("node", "nodejs 18 or newer"), need("npm", "npm")
     folder = CACHE / "interop" / "js"
     with locked("js"):
@@ -95,12 +109,30 @@ def c_client():
     compiler = need("cc", "gcc")
     need("pkg-config", "pkg-config")
     target = CACHE / "interop" / "c-client"
-    flags = run(["pkg-config", "--cflags", "--libs", "libnats"], "pkg-config libnats (install libnats-dev)").split()
+    flags = run(
+        ["pkg-config", "--cflags", "--libs", "libnats"], "pkg-config libnats (install libnats-dev)"
+    ).split()
     with locked("c"):
         target.parent.mkdir(parents=True, exist_ok=True)
         sources = [str(path) for path in sorted((HERE / "c").glob("*.c"))]
-        run([compiler, "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o", str(target),
-             *sources, *flags, "-pthread"], "compiling the C client")
+        run(
+            [
+                compiler,
+                "-std=c11",
+                "-D_GNU_SOURCE",
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-o",
+                str(target),
+                *sources,
+                *flags,
+                "-pthread",
+            ],
+            "compiling the C client",
+        )
     return [str(target)]
 
 
@@ -109,7 +141,9 @@ def python_client():
     try:
         import nats  # noqa: F401
     except ImportError:
-        raise ToolMissing("nats-py is not installed: pip install -r tests/requirements.txt") from None
+        raise ToolMissing(
+            "nats-py is not installed: pip install -r tests/requirements.txt"
+        ) from None
     return [sys.executable, str(HERE / "python" / "client.py")]
 
 
@@ -120,7 +154,9 @@ def provided(program, variable):
     """A tool that no package of ours can bring: from the environment variable, or found on PATH."""
     path = os.environ.get(variable) or shutil.which(program)
     if not path or not os.access(path, os.X_OK):
-        raise ToolMissing(f"{program} is not installed: put it on PATH, or name the binary in {variable}")
+        raise ToolMissing(
+            f"{program} is not installed: put it on PATH, or name the binary in {variable}"
+        )
     return path
 
 

@@ -1,11 +1,14 @@
-"""Holds two JSON documents against each other: every key of the stock server's is in ours, with its type and its value.
+"""Holds two JSON documents against each other: every key of the stock server's is in ours, with
+its type and its value.
 
 Three lists beside this file say what may differ, each line with its reason:
   volatile.txt     values that differ from run to run, and the form they must have all the same
   extra_keys.txt   keys that ours may have and the stock server's document does not
   differences.txt  types that differ on purpose; `missing` where ours truly has no such thing
-A path names the endpoint and then the keys, joined by dots: `connz.connections.*.cid`. `*` stands for any one part.
+A path names the endpoint and then the keys, joined by dots: `connz.connections.*.cid`. `*` stands
+for any one part.
 """
+
 import json
 import pathlib
 import re
@@ -13,8 +16,15 @@ import re
 HERE = pathlib.Path(__file__).resolve().parent
 
 # Arrays that the stock server builds from maps, so that their order says nothing.
-UNORDERED = {"subscriptions_list", "subscriptions_list_detail", "imports", "exports", "accounts", "account_statz",
-             "approved_accounts"}
+UNORDERED = {
+    "subscriptions_list",
+    "subscriptions_list_detail",
+    "imports",
+    "exports",
+    "accounts",
+    "account_statz",
+    "approved_accounts",
+}
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 UPTIME = r"(\d+y)?(\d+d)?(\d+h)?(\d+m)?\d+s"
@@ -71,7 +81,9 @@ class Rules:
 
     @classmethod
     def from_files(cls):
-        return cls(read_rules("volatile.txt"), read_rules("extra_keys.txt"), read_rules("differences.txt"))
+        return cls(
+            read_rules("volatile.txt"), read_rules("extra_keys.txt"), read_rules("differences.txt")
+        )
 
     def form(self, path):
         for pattern, form in self.volatile:
@@ -83,8 +95,10 @@ class Rules:
         return any(matches(pattern, path) for (pattern,) in self.extra)
 
     def allows_types(self, path, stock, ours):
-        return any(matches(pattern, path) and (one, other) == (stock, ours)
-                   for pattern, one, other in self.differences)
+        return any(
+            matches(pattern, path) and (one, other) == (stock, ours)
+            for pattern, one, other in self.differences
+        )
 
 
 def no_duplicates(pairs):
@@ -99,8 +113,15 @@ def parse(body):
 
 
 def type_name(value):
-    return {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "fraction",
-            type(None): "null"}[type(value)]
+    return {
+        dict: "object",
+        list: "array",
+        str: "string",
+        bool: "boolean",
+        int: "integer",
+        float: "fraction",
+        type(None): "null",
+    }[type(value)]
 
 
 def sort_key(element):
@@ -133,7 +154,9 @@ def compare_objects(stock, ours, path, rules):
         if key in ours:
             found += compare(value, ours[key], path + (key,), rules)
         elif not rules.allows_types(path + (key,), type_name(value), "missing"):
-            found.append(f"{'.'.join(path + (key,))}: missing in ours (stock: {json.dumps(value)[:200]})")
+            found.append(
+                f"{'.'.join(path + (key,))}: missing in ours (stock: {json.dumps(value)[:200]})"
+            )
     for key, value in ours.items():
         if key not in stock and not rules.allows_key(path + (key,)):
             found.append(f"{'.'.join(path + (key,))}: only in ours: {json.dumps(value)[:200]}")
@@ -144,8 +167,11 @@ def compare_arrays(stock, ours, path, rules):
     if path[-1] in UNORDERED:
         stock, ours = sorted(stock, key=sort_key), sorted(ours, key=sort_key)
     if len(stock) != len(ours):
-        return [f"{'.'.join(path)}: {len(stock)} elements, ours has {len(ours)}:\n  stock {json.dumps(stock)[:1500]}\n"
-                f"  ours  {json.dumps(ours)[:1500]}"]
+        return [
+            f"{'.'.join(path)}: {len(stock)} elements, ours has {len(ours)}:\n"
+            f"  stock {json.dumps(stock)[:1500]}\n"
+            f"  ours  {json.dumps(ours)[:1500]}"
+        ]
     found = []
     for index, (one, other) in enumerate(zip(stock, ours)):
         found += compare(one, other, path + (str(index),), rules)

@@ -1,4 +1,5 @@
 """Plain HTTP requests exactly as written: no cleaned paths, no redirects followed."""
+
 import dataclasses
 import http.client
 import urllib.parse

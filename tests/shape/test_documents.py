@@ -1,7 +1,9 @@
 """Both servers, the same clients: one test per document, under three configurations.
 
-The stock server is compared with itself too: that run shows that volatile.txt names all that differs by itself.
+The stock server is compared with itself too: that run shows that volatile.txt names all that
+differs by itself.
 """
+
 import pytest
 
 from tests.shape.compare import Rules, compare, parse
@@ -35,7 +37,8 @@ def answer(population, query):
 
 
 def forget_earlier_questions(connection, query):
-    """The stock server leaves the lists that one question asked for in its memory of a closed connection, and shows them
+    """The stock server leaves the lists that one question asked for in its memory of a closed
+    connection, and shows them
     to whoever asks next. What it answers must not depend on the order of these tests."""
     asked = "subs=detail" in query.path.lower()
     if not asked:
@@ -54,8 +57,10 @@ def comparable(document, query, kind):
                 forget_earlier_questions(connection, query)
     if query.accounts:
         document["subscriptions_list"] = [
-            entry for entry in document.get("subscriptions_list", [])
-            if entry["account"] in query.accounts and not entry["subject"].startswith("$SYS.")]
+            entry
+            for entry in document.get("subscriptions_list", [])
+            if entry["account"] in query.accounts and not entry["subject"].startswith("$SYS.")
+        ]
     return document
 
 
@@ -67,15 +72,20 @@ def test_document(populations, query, kind):
     assert stock.status == 200, f"the question is wrong: {stock.body!r}"
     assert ours.status == 200, ours.body
     assert ours.content_type == stock.content_type
-    found = compare(comparable(parse(stock.body), query, "stock"), comparable(parse(ours.body), query, kind),
-                    (query.endpoint,), RULES)
+    found = compare(
+        comparable(parse(stock.body), query, "stock"),
+        comparable(parse(ours.body), query, kind),
+        (query.endpoint,),
+        RULES,
+    )
     assert not found, f"{len(found)} differences:\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("kind", ["clearwing", "stock"])
 @pytest.mark.parametrize("order", ["idle", "last", "uptime", "pending", "rtt"])
 def test_sort_by_the_clock(populations, order, kind):
-    """The clock's orders differ from run to run; what is sorted must be the order that the answer itself tells."""
+    """The clock's orders differ from run to run; what is sorted must be the order that the answer
+    itself tells."""
     server = populations("subject", kind, "open").server
     reply = ask(server, f"/connz?sort={order}")
     if order == "rtt" and reply.status == 400:
@@ -83,7 +93,13 @@ def test_sort_by_the_clock(populations, order, kind):
         return
     connections = parse(reply.body)["connections"]
     assert len(connections) == 5
-    assert sorted(c.get("name") for c in connections) == ["alpha", "beta", "delta", "gamma", "kappa"]
+    assert sorted(c.get("name") for c in connections) == [
+        "alpha",
+        "beta",
+        "delta",
+        "gamma",
+        "kappa",
+    ]
     if order == "last":
         times = [c["last_activity"].rstrip("Z").ljust(29, "0") for c in connections]
         assert times == sorted(times, reverse=True)

@@ -1,4 +1,6 @@
-"""The HTTP surface of the monitoring port: refusals word for word, methods, paths, counters of requests."""
+"""The HTTP surface of the monitoring port: refusals word for word, methods, paths, counters of
+requests."""
+
 import pytest
 
 from tests.shape.compare import parse
@@ -60,13 +62,30 @@ def test_unclean_path(oracle, subject, path):
 
 def test_root(oracle, subject):
     stock, ours = ask(oracle, "/"), ask(subject, "/")
-    assert (ours.status, ours.content_type) == (stock.status, stock.content_type) == (200, "text/html; charset=utf-8")
-    for name in ("varz", "jsz", "connz", "accountz", "accstatz", "subsz", "routez", "leafz", "gatewayz", "healthz"):
+    assert (
+        (ours.status, ours.content_type)
+        == (stock.status, stock.content_type)
+        == (200, "text/html; charset=utf-8")
+    )
+    for name in (
+        "varz",
+        "jsz",
+        "connz",
+        "accountz",
+        "accstatz",
+        "subsz",
+        "routez",
+        "leafz",
+        "gatewayz",
+        "healthz",
+    ):
         assert f"/{name}".encode() in stock.body
         assert f"{name}".encode() in ours.body, f"no link to {name}"
 
 
-@pytest.mark.parametrize("path", ["/ipqueuesz", "/ipqueuesz?all=1", "/ipqueuesz?queues=SendQ&all=1"])
+@pytest.mark.parametrize(
+    "path", ["/ipqueuesz", "/ipqueuesz?all=1", "/ipqueuesz?queues=SendQ&all=1"]
+)
 def test_internal_queues(oracle, subject, path):
     stock, ours = ask(oracle, path), ask(subject, path)
     assert (ours.status, ours.content_type) == (stock.status, stock.content_type)
@@ -119,9 +138,27 @@ def test_newer(subject, path):
     assert texts is None or reply.body.decode().rstrip("\n") in texts
 
 
-COUNTED = ["/varz", "/", "/connz", "/connz?sort=bogus", "/connz?limit=x", "/subsz", "/subscriptionsz", "/routez",
-           "/routez?subs=x", "/gatewayz", "/leafz", "/accountz", "/accstatz", "/jsz", "/healthz", "/stacksz", "/ipqueuesz",
-           "/nope", "/varz"]
+COUNTED = [
+    "/varz",
+    "/",
+    "/connz",
+    "/connz?sort=bogus",
+    "/connz?limit=x",
+    "/subsz",
+    "/subscriptionsz",
+    "/routez",
+    "/routez?subs=x",
+    "/gatewayz",
+    "/leafz",
+    "/accountz",
+    "/accstatz",
+    "/jsz",
+    "/healthz",
+    "/stacksz",
+    "/ipqueuesz",
+    "/nope",
+    "/varz",
+]
 
 
 @pytest.mark.parametrize("kind", ["clearwing", "stock"])

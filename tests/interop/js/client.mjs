@@ -1,4 +1,5 @@
-// The official JavaScript client (@nats-io/transport-node) through every case of tests/interop/cases.py.
+// The official JavaScript client (@nats-io/transport-node) through every case of
+// tests/interop/cases.py.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
@@ -16,8 +17,12 @@ function check(holds, message) {
 
 function equal(got, expected, what) {
   checks++;
-  assert.deepStrictEqual(got, expected, `${what}: got ${JSON.stringify(got)?.slice(0, 2000)}, expected ` +
-    JSON.stringify(expected)?.slice(0, 2000));
+  assert.deepStrictEqual(
+    got,
+    expected,
+    `${what}: got ${JSON.stringify(got)?.slice(0, 2000)}, expected ` +
+      JSON.stringify(expected)?.slice(0, 2000),
+  );
 }
 
 const say = (document) => process.stdout.write(JSON.stringify(document) + "\n");
@@ -45,7 +50,9 @@ async function collect(subscription, number, timeout = 20_000) {
   try {
     await deadline(read, timeout);
   } catch (error) {
-    throw new Error(`${messages.length} of ${number} messages on ${subscription.getSubject()}: ${error}`);
+    throw new Error(
+      `${messages.length} of ${number} messages on ${subscription.getSubject()}: ${error}`,
+    );
   }
   return messages;
 }
@@ -63,7 +70,10 @@ function listen(client, subject, options) {
   subscription.noneLeft = async (what) => {
     pending ??= iterator.next();
     const first = await Promise.race([pending, sleep(300)]);
-    check(first === undefined || first.done, `${what}: one message too many, on ${first?.value?.subject}`);
+    check(
+      first === undefined || first.done,
+      `${what}: one message too many, on ${first?.value?.subject}`,
+    );
   };
   return subscription;
 }
@@ -76,7 +86,11 @@ async function publish_subscribe(task) {
   publisher.publish("orders.old", "other");
   publisher.publish("orders.new");
   const messages = await collect(subscription, 1001);
-  equal(messages.map((m) => m.string()), [...count(1000).map(String), ""], "payloads in order");
+  equal(
+    messages.map((m) => m.string()),
+    [...count(1000).map(String), ""],
+    "payloads in order",
+  );
   equal([...new Set(messages.map((m) => m.subject))], ["orders.new"], "subjects");
   await subscription.noneLeft("nothing else");
   await publisher.close();
@@ -86,14 +100,26 @@ async function publish_subscribe(task) {
 async function wildcards(task) {
   const client = await connect(task);
   const sent = ["a", "a.b", "a.c", "a.b.c", "a.b.c.d", "b", "b.b", "x.b.c"];
-  const expected = { "a.*": ["a.b", "a.c"], "a.>": ["a.b", "a.c", "a.b.c", "a.b.c.d"], "*": ["a", "b"],
-    "*.b.*": ["a.b.c", "x.b.c"], "a.*.c": ["a.b.c"], ">": sent };
-  const subscriptions = Object.fromEntries(Object.keys(expected).map((p) => [p, listen(client, p)]));
+  const expected = {
+    "a.*": ["a.b", "a.c"],
+    "a.>": ["a.b", "a.c", "a.b.c", "a.b.c.d"],
+    "*": ["a", "b"],
+    "*.b.*": ["a.b.c", "x.b.c"],
+    "a.*.c": ["a.b.c"],
+    ">": sent,
+  };
+  const subscriptions = Object.fromEntries(
+    Object.keys(expected).map((p) => [p, listen(client, p)]),
+  );
   await client.flush();
   for (const subject of sent) client.publish(subject, subject);
   for (const [pattern, subjects] of Object.entries(expected)) {
     const messages = await collect(subscriptions[pattern], subjects.length);
-    equal(messages.map((m) => m.subject), subjects, `subjects on ${pattern}`);
+    equal(
+      messages.map((m) => m.subject),
+      subjects,
+      `subjects on ${pattern}`,
+    );
     await subscriptions[pattern].noneLeft(`nothing else on ${pattern}`);
   }
   await client.close();
@@ -104,7 +130,10 @@ async function queue_groups(task) {
   const seen = [[], [], [], []];
   for (const index of count(4)) {
     const member = await connect(task);
-    member.subscribe("work.*", { queue: "workers", callback: (_, m) => seen[index].push(Number(m.string())) });
+    member.subscribe("work.*", {
+      queue: "workers",
+      callback: (_, m) => seen[index].push(Number(m.string())),
+    });
     await member.flush();
     members.push(member);
   }
@@ -118,10 +147,18 @@ async function queue_groups(task) {
   equal((await collect(everything, 2000)).length, 2000, "the plain subscriber");
   equal((await collect(other, 2000)).length, 2000, "the other group's only member");
   for (let turn = 0; turn < 200 && seen.flat().length < 2000; turn++) await sleep(50);
-  equal(seen.flat().sort((a, b) => a - b), count(2000), "each message once in the group");
+  equal(
+    seen.flat().sort((a, b) => a - b),
+    count(2000),
+    "each message once in the group",
+  );
   seen.forEach((numbers, index) => {
     check(numbers.length > 250, `member ${index} got only ${numbers.length} of 2000`);
-    equal(numbers, [...numbers].sort((a, b) => a - b), `order at member ${index}`);
+    equal(
+      numbers,
+      [...numbers].sort((a, b) => a - b),
+      `order at member ${index}`,
+    );
   });
   for (const client of [...members, plain, publisher]) await client.close();
 }
@@ -133,8 +170,16 @@ async function request_reply(task) {
   const ask = async (text, options = {}) =>
     (await asker.request("service.echo", text, { timeout: 10_000, ...options })).string();
   for (const number of count(100)) equal(await ask(`${number}`), `re:${number}`, "reply");
-  equal(await Promise.all(count(100).map((n) => ask(`p${n}`))), count(100).map((n) => `re:p${n}`), "parallel replies");
-  equal(await ask("old", { noMux: true, reply: "my.own.reply" }), "re:old", "a request with its own subscription");
+  equal(
+    await Promise.all(count(100).map((n) => ask(`p${n}`))),
+    count(100).map((n) => `re:p${n}`),
+    "parallel replies",
+  );
+  equal(
+    await ask("old", { noMux: true, reply: "my.own.reply" }),
+    "re:old",
+    "a request with its own subscription",
+  );
   await asker.close();
   await service.close();
 }
@@ -151,11 +196,20 @@ async function failure(promise, what) {
 
 async function no_responders(task) {
   const client = await connect(task);
-  const error = await failure(client.request("nobody.home", "hello", { timeout: 5000 }), "answered without a service");
-  check(error instanceof errors.NoRespondersError || error.isNoResponders?.(), `no responders: ${error}`);
+  const error = await failure(
+    client.request("nobody.home", "hello", { timeout: 5000 }),
+    "answered without a service",
+  );
+  check(
+    error instanceof errors.NoRespondersError || error.isNoResponders?.(),
+    `no responders: ${error}`,
+  );
   const listener = listen(client, "nobody.home");
   await client.flush();
-  const silence = await failure(client.request("nobody.home", "hello", { timeout: 300 }), "a silent service answered");
+  const silence = await failure(
+    client.request("nobody.home", "hello", { timeout: 300 }),
+    "a silent service answered",
+  );
   check(silence instanceof errors.TimeoutError, `silence: ${silence}`);
   equal((await collect(listener, 1))[0].string(), "hello", "the silent service heard it");
   await client.close();
@@ -163,11 +217,14 @@ async function no_responders(task) {
 
 async function headers(task) {
   const [service, asker] = [await connect(task), await connect(task)];
-  service.subscribe("with.headers", { callback: (_, m) => {
-    const back = newHeaders();
-    for (const key of m.headers.keys()) for (const value of m.headers.values(key)) back.append("Seen-" + key, value);
-    m.respond("body", { headers: back });
-  } });
+  service.subscribe("with.headers", {
+    callback: (_, m) => {
+      const back = newHeaders();
+      for (const key of m.headers.keys())
+        for (const value of m.headers.values(key)) back.append("Seen-" + key, value);
+      m.respond("body", { headers: back });
+    },
+  });
   await service.flush();
   const sent = newHeaders();
   sent.append("Trace-Id", "abc:def ghi");
@@ -175,8 +232,13 @@ async function headers(task) {
   sent.append("lower-case", "1");
   sent.append("X", "a much longer value ".repeat(20).trim());
   const reply = await asker.request("with.headers", "", { timeout: 10_000, headers: sent });
-  equal(reply.headers.keys().sort(), ["Seen-Trace-Id", "Seen-X", "Seen-lower-case"], "header names");
-  for (const key of sent.keys()) equal(reply.headers.values("Seen-" + key), sent.values(key), `values of ${key}`);
+  equal(
+    reply.headers.keys().sort(),
+    ["Seen-Trace-Id", "Seen-X", "Seen-lower-case"],
+    "header names",
+  );
+  for (const key of sent.keys())
+    equal(reply.headers.values("Seen-" + key), sent.values(key), `values of ${key}`);
   equal(reply.string(), "body", "payload beside headers");
   const plain = listen(asker, "plain");
   asker.publish("plain", "none");
@@ -190,7 +252,9 @@ async function drain(task) {
   for (const whole of [false, true]) {
     const client = await connect(task);
     const seen = [];
-    const subscription = client.subscribe("drain.it", { callback: (_, m) => seen.push(Number(m.string())) });
+    const subscription = client.subscribe("drain.it", {
+      callback: (_, m) => seen.push(Number(m.string())),
+    });
     await client.flush();
     for (const number of count(200)) publisher.publish("drain.it", `${number}`);
     await publisher.flush();
@@ -249,7 +313,10 @@ async function max_payload_error(task) {
   } catch (caught) {
     error = caught;
   }
-  check(error instanceof errors.InvalidArgumentError && /max_payload/.test(error.message), `refused: ${error}`);
+  check(
+    error instanceof errors.InvalidArgumentError && /max_payload/.test(error.message),
+    `refused: ${error}`,
+  );
   const subscription = listen(client, "large");
   client.publish("large", "small");
   equal((await collect(subscription, 1))[0].string(), "small", "the connection still works");
@@ -274,7 +341,11 @@ async function connection_visible(task) {
 }
 
 async function reconnect(task) {
-  const client = await connect(task, { reconnectTimeWait: 100, reconnectJitter: 0, maxReconnectAttempts: -1 });
+  const client = await connect(task, {
+    reconnectTimeWait: 100,
+    reconnectJitter: 0,
+    maxReconnectAttempts: -1,
+  });
   const seen = [];
   const back = (async () => {
     for await (const status of client.status()) {
@@ -293,7 +364,11 @@ async function reconnect(task) {
   for (const number of count(10)) other.publish("again.x", `${number}`);
   await other.flush();
   for (const subscription of [plain, queue]) {
-    equal((await collect(subscription, 10)).map((m) => Number(m.string())), count(10), "after the reconnect");
+    equal(
+      (await collect(subscription, 10)).map((m) => Number(m.string())),
+      count(10),
+      "after the reconnect",
+    );
   }
   await other.close();
   await client.close();
@@ -308,8 +383,14 @@ async function roundTrip(task, options) {
 }
 
 async function refused(task, options) {
-  const error = await failure(connect(task, { reconnect: false, ...options }), "connected with wrong credentials");
-  check(error instanceof errors.AuthorizationError, `the error's type: ${error.name}: ${error.message}`);
+  const error = await failure(
+    connect(task, { reconnect: false, ...options }),
+    "connected with wrong credentials",
+  );
+  check(
+    error instanceof errors.AuthorizationError,
+    `the error's type: ${error.name}: ${error.message}`,
+  );
   check(/authorization violation/i.test(error.message), `the error says why: ${error.message}`);
 }
 
@@ -334,8 +415,11 @@ async function permission_violation(task) {
   equal([publish.operation, publish.subject], ["publish", "closed.subject"], "the parsed error");
   client.subscribe("closed.listen", { queue: "group", callback: () => {} });
   const subscribe = await nextError();
-  equal([subscribe.operation, subscribe.subject, subscribe.queue], ["subscription", "closed.listen", "group"],
-    "the parsed error of a subscription");
+  equal(
+    [subscribe.operation, subscribe.subject, subscribe.queue],
+    ["subscription", "closed.listen", "group"],
+    "the parsed error of a subscription",
+  );
   const subscription = listen(client, "open.subject");
   client.publish("open.subject", "yes");
   equal((await collect(subscription, 1))[0].string(), "yes", "what is allowed still works");
@@ -350,36 +434,69 @@ async function many_connections(task) {
     const client = await connect(task);
     const nexts = Array(publishers).fill(0);
     counts.push(0);
-    waits.push(new Promise((resolve) => client.subscribe("load.*", { callback: (_, message) => {
-      const [publisher, number] = message.string().split(":").map(Number);
-      if (nexts[publisher] !== number) wrong.push([index, publisher, number, nexts[publisher]]);
-      nexts[publisher] = number + 1;
-      if (++counts[index] === total) resolve();
-    } })));
+    waits.push(
+      new Promise((resolve) =>
+        client.subscribe("load.*", {
+          callback: (_, message) => {
+            const [publisher, number] = message.string().split(":").map(Number);
+            if (nexts[publisher] !== number)
+              wrong.push([index, publisher, number, nexts[publisher]]);
+            nexts[publisher] = number + 1;
+            if (++counts[index] === total) resolve();
+          },
+        }),
+      ),
+    );
     await client.flush();
     listeners.push(client);
   }
   for (const _ of count(publishers)) senders.push(await connect(task));
   let size = 0;
-  await Promise.all(senders.map(async (sender, index) => {
-    for (const number of count(each)) {
-      const text = `${index}:${number}`;
-      size += text.length;
-      sender.publish(`load.${index}`, text);
-      if (number % 500 === 499) await sender.flush();
-    }
-  }));
+  await Promise.all(
+    senders.map(async (sender, index) => {
+      for (const number of count(each)) {
+        const text = `${index}:${number}`;
+        size += text.length;
+        sender.publish(`load.${index}`, text);
+        if (number % 500 === 499) await sender.flush();
+      }
+    }),
+  );
   await deadline(Promise.all(waits), 180_000);
   equal(wrong.slice(0, 5), [], "order per publisher (subscriber, publisher, got, expected)");
   equal(counts, Array(subscribers).fill(total), "messages at each subscriber");
-  await step("counts", { in_msgs: total, out_msgs: total * subscribers, in_bytes: size, out_bytes: size * subscribers,
-    connections: publishers + subscribers });
+  await step("counts", {
+    in_msgs: total,
+    out_msgs: total * subscribers,
+    in_bytes: size,
+    out_bytes: size * subscribers,
+    connections: publishers + subscribers,
+  });
   for (const client of [...listeners, ...senders]) await client.close();
 }
 
-const cases = { publish_subscribe, wildcards, queue_groups, request_reply, no_responders, headers, drain,
-  auto_unsubscribe, large_payload, max_payload_error, rtt_flush, connection_visible, reconnect, user_password,
-  wrong_password, missing_credentials, token, wrong_token, permission_violation, many_connections };
+const cases = {
+  publish_subscribe,
+  wildcards,
+  queue_groups,
+  request_reply,
+  no_responders,
+  headers,
+  drain,
+  auto_unsubscribe,
+  large_payload,
+  max_payload_error,
+  rtt_flush,
+  connection_visible,
+  reconnect,
+  user_password,
+  wrong_password,
+  missing_credentials,
+  token,
+  wrong_token,
+  permission_violation,
+  many_connections,
+};
 
 const [name, url, monitor, user, password] = process.argv.slice(2);
 if (name === "--list") {

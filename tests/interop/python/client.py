@@ -1,4 +1,5 @@
 """The official Python client (nats-py) through every case of tests/interop/cases.py."""
+
 import asyncio
 import hashlib
 import json
@@ -67,8 +68,14 @@ async def publish_subscribe(arguments):
 async def wildcards(arguments):
     client = await connect(arguments)
     sent = ["a", "a.b", "a.c", "a.b.c", "a.b.c.d", "b", "b.b", "x.b.c"]
-    expected = {"a.*": ["a.b", "a.c"], "a.>": ["a.b", "a.c", "a.b.c", "a.b.c.d"], "*": ["a", "b"],
-                "*.b.*": ["a.b.c", "x.b.c"], "a.*.c": ["a.b.c"], ">": sent}
+    expected = {
+        "a.*": ["a.b", "a.c"],
+        "a.>": ["a.b", "a.c", "a.b.c", "a.b.c.d"],
+        "*": ["a", "b"],
+        "*.b.*": ["a.b.c", "x.b.c"],
+        "a.*.c": ["a.b.c"],
+        ">": sent,
+    }
     subscriptions = {pattern: await client.subscribe(pattern) for pattern in expected}
     await client.flush()
     for subject in sent:
@@ -87,6 +94,7 @@ async def queue_groups(arguments):
     def keep(index):
         async def callback(message):
             seen[index].append(int(message.data))
+
         return callback
 
     for index, member in enumerate(members):
@@ -125,7 +133,9 @@ async def request_reply(arguments):
     for number in range(100):
         reply = await asker.request("service.echo", b"%d" % number, timeout=10)
         equal(reply.data, b"re:%d" % number, "reply")
-    answers = await asyncio.gather(*(asker.request("service.echo", b"p%d" % n, timeout=10) for n in range(100)))
+    answers = await asyncio.gather(
+        *(asker.request("service.echo", b"p%d" % n, timeout=10) for n in range(100))
+    )
     equal([a.data for a in answers], [b"re:p%d" % n for n in range(100)], "parallel replies")
     old = await asker.request("service.echo", b"old", timeout=10, old_style=True)
     equal(old.data, b"re:old", "old-style request")
@@ -164,14 +174,20 @@ async def headers(arguments):
     await service.flush()
     sent = {"Trace-Id": "abc:def ghi", "lower-case": "1", "X": "a much longer value " * 20}
     reply = await asker.request("with.headers", b"", timeout=10, headers=sent)
-    equal(dict(reply.headers), {"Seen-" + key: value.strip() for key, value in sent.items()}, "headers both ways")
+    equal(
+        dict(reply.headers),
+        {"Seen-" + key: value.strip() for key, value in sent.items()},
+        "headers both ways",
+    )
     equal(reply.data, b"body", "payload beside headers")
     plain = await asker.subscribe("plain")
     await asker.publish("plain", b"none")
     equal((await plain.next_msg(5)).headers, None, "no headers where none were sent")
     await asker.publish("plain", b"payload", headers={"Only": "one"})
     message = await plain.next_msg(5)
-    equal((dict(message.headers), message.data), ({"Only": "one"}, b"payload"), "headers and payload")
+    equal(
+        (dict(message.headers), message.data), ({"Only": "one"}, b"payload"), "headers and payload"
+    )
     await asker.close()
     await service.close()
 
@@ -286,8 +302,13 @@ async def reconnect(arguments):
     async def on_back():
         back.set()
 
-    client = await connect(arguments, reconnect_time_wait=0.1, max_reconnect_attempts=-1, disconnected_cb=on_lost,
-                           reconnected_cb=on_back)
+    client = await connect(
+        arguments,
+        reconnect_time_wait=0.1,
+        max_reconnect_attempts=-1,
+        disconnected_cb=on_lost,
+        reconnected_cb=on_back,
+    )
     plain = await client.subscribe("again.*")
     queue = await client.subscribe("again.>", "group")
     await client.flush()
@@ -300,7 +321,11 @@ async def reconnect(arguments):
         await other.publish("again.x", b"%d" % number)
     await other.flush()
     for subscription in (plain, queue):
-        equal([int(m.data) for m in await collect(subscription, 10)], list(range(10)), "after the reconnect")
+        equal(
+            [int(m.data) for m in await collect(subscription, 10)],
+            list(range(10)),
+            "after the reconnect",
+        )
     await other.close()
     await client.close()
 
@@ -355,7 +380,9 @@ async def permission_violation(arguments):
     async def on_error(error):
         await seen.put(str(error))
 
-    client = await connect(arguments, user=arguments.user, password=arguments.password, error_cb=on_error)
+    client = await connect(
+        arguments, user=arguments.user, password=arguments.password, error_cb=on_error
+    )
     await client.publish("closed.subject", b"no")
     text = await asyncio.wait_for(seen.get(), 10)
     check('permissions violation for publish to "closed.subject"' in text.lower(), text)
@@ -384,11 +411,14 @@ async def many_connections(arguments):
             counts[index] += 1
             if counts[index] == total:
                 done[index].set()
+
         return callback
 
     listeners = [await connect(arguments) for _ in range(subscribers)]
     for index, client in enumerate(listeners):
-        await client.subscribe("load.*", cb=keep(index), pending_msgs_limit=-1, pending_bytes_limit=-1)
+        await client.subscribe(
+            "load.*", cb=keep(index), pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
         await client.flush()
     senders = [await connect(arguments) for _ in range(publishers)]
 
@@ -402,16 +432,43 @@ async def many_connections(arguments):
     await asyncio.wait_for(asyncio.gather(*(event.wait() for event in done)), 180)
     equal(wrong, [], "order per publisher (subscriber, publisher, got, expected)")
     equal(counts, [total] * subscribers, "messages at each subscriber")
-    size = sum(len(b"%d:%d" % (index, number)) for index in range(publishers) for number in range(each))
-    await step("counts", in_msgs=total, out_msgs=total * subscribers, in_bytes=size, out_bytes=size * subscribers,
-               connections=publishers + subscribers)
+    size = sum(
+        len(b"%d:%d" % (index, number)) for index in range(publishers) for number in range(each)
+    )
+    await step(
+        "counts",
+        in_msgs=total,
+        out_msgs=total * subscribers,
+        in_bytes=size,
+        out_bytes=size * subscribers,
+        connections=publishers + subscribers,
+    )
     for client in [*listeners, *senders]:
         await client.close()
 
 
-CASES = [publish_subscribe, wildcards, queue_groups, request_reply, no_responders, headers, drain, auto_unsubscribe,
-         large_payload, max_payload_error, rtt_flush, connection_visible, reconnect, user_password, wrong_password,
-         missing_credentials, token, wrong_token, permission_violation, many_connections]
+CASES = [
+    publish_subscribe,
+    wildcards,
+    queue_groups,
+    request_reply,
+    no_responders,
+    headers,
+    drain,
+    auto_unsubscribe,
+    large_payload,
+    max_payload_error,
+    rtt_flush,
+    connection_visible,
+    reconnect,
+    user_password,
+    wrong_password,
+    missing_credentials,
+    token,
+    wrong_token,
+    permission_violation,
+    many_connections,
+]
 
 
 class Arguments:
@@ -429,7 +486,14 @@ def main():
     try:
         asyncio.run(by_name[name](Arguments(sys.argv[2:])))
     except BaseException as error:
-        say({"case": name, "ok": False, "checks": checks, "error": f"{type(error).__name__}: {error}"})
+        say(
+            {
+                "case": name,
+                "ok": False,
+                "checks": checks,
+                "error": f"{type(error).__name__}: {error}",
+            }
+        )
         return 1
     say({"case": name, "ok": True, "checks": checks})
     return 0

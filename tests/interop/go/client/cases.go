@@ -99,7 +99,8 @@ func queueGroups(t task) {
 		all = append(all, one...)
 	}
 	sort.Ints(all)
-	equal(strings.Fields(strings.Trim(fmt.Sprint(all), "[]")), numbers(0, 2000), "each message once in the group")
+	texts := strings.Fields(strings.Trim(fmt.Sprint(all), "[]"))
+	equal(texts, numbers(0, 2000), "each message once in the group")
 }
 
 func requestReply(t task) {
@@ -238,7 +239,8 @@ func autoUnsubscribe(t task) {
 	equal(payloads(collect(early, 5)), numbers(0, 5), "five messages")
 	equal(payloads(collect(late, 2)), numbers(3, 5), "two more, five in all")
 	_, err := early.NextMsg(300 * time.Millisecond)
-	check(errors.Is(err, nats.ErrMaxMessages) || errors.Is(err, nats.ErrBadSubscription), "after the limit: %v", err)
+	over := errors.Is(err, nats.ErrMaxMessages) || errors.Is(err, nats.ErrBadSubscription)
+	check(over, "after the limit: %v", err)
 	step("subscriptions", map[string]any{"expected": 1})
 }
 
@@ -250,11 +252,14 @@ func largePayload(t task) {
 	flush(client)
 	for _, size := range []int{1048576, 65536, 1048576, 1} {
 		payload := []byte{}
-		for block := sha256.Sum256([]byte(fmt.Sprint(size))); len(payload) < size; block = sha256.Sum256(block[:]) {
+		block := sha256.Sum256([]byte(fmt.Sprint(size)))
+		for len(payload) < size {
 			payload = append(payload, block[:]...)
+			block = sha256.Sum256(block[:])
 		}
 		must(client.Publish("large", payload[:size]), "publish")
-		check(bytes.Equal(collect(subscription, 1)[0].Data, payload[:size]), "%d bytes came back changed", size)
+		got := collect(subscription, 1)[0].Data
+		check(bytes.Equal(got, payload[:size]), "%d bytes came back changed", size)
 	}
 }
 
@@ -283,7 +288,8 @@ func connectionVisible(t task) {
 	client := connect(t, nats.Name("interop go"))
 	defer client.Close()
 	flush(client)
-	step("connz", map[string]any{"name": "interop go", "lang": nats.LangString, "version": nats.Version})
+	step("connz", map[string]any{"name": "interop go", "lang": nats.LangString,
+		"version": nats.Version})
 }
 
 func reconnect(t task) {
@@ -346,7 +352,8 @@ func permissionViolation(t task) {
 	check(strings.Contains(err.Error(), `"closed.subject"`), "it names the subject: %v", err)
 	refusedSubscription := subscribe(client, "closed.listen", "group")
 	err = next()
-	check(strings.Contains(err.Error(), `"closed.listen" using queue "group"`), "it names the group: %v", err)
+	named := strings.Contains(err.Error(), `"closed.listen" using queue "group"`)
+	check(named, "it names the group: %v", err)
 	_, err = refusedSubscription.NextMsg(5 * time.Second)
 	check(errors.Is(err, nats.ErrPermissionViolation), "the refused subscription is dead: %v", err)
 	subscription := subscribe(client, "open.subject", "")
@@ -405,6 +412,7 @@ func manyConnections(t task) {
 	for index := range counts {
 		equal(counts[index].Load(), int64(total), "messages at a subscriber")
 	}
-	step("counts", map[string]any{"in_msgs": total, "out_msgs": total * subscribers, "in_bytes": size.Load(),
-		"out_bytes": size.Load() * subscribers, "connections": publishers + subscribers})
+	step("counts", map[string]any{"in_msgs": total, "out_msgs": total * subscribers,
+		"in_bytes": size.Load(), "out_bytes": size.Load() * subscribers,
+		"connections": publishers + subscribers})
 }

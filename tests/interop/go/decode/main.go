@@ -1,7 +1,10 @@
-// Decodes monitoring documents into the nats-server module's own structs, as nats-top, the exporter and the nats tool do.
+// Decodes monitoring documents into the nats-server module's own structs, as nats-top, the
+// exporter and the nats tool do.
 //
-// Usage: decode ENDPOINT < document. A type that does not fit is an error: one line on standard error, exit 1.
-// Keys that the structs do not know are allowed. What was decoded is printed again as JSON, so that a caller can compare.
+// Usage: decode ENDPOINT < document. A type that does not fit is an error: one line on standard
+// error, exit 1.
+// Keys that the structs do not know are allowed. What was decoded is printed again as JSON, so
+// that a caller can compare.
 package main
 
 import (
@@ -12,7 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// accountz and the like are answered by unexported or wrapped types; these spell the wrapper where there is one.
+// documents makes, by endpoint, an empty value of the type its document decodes into.
 var documents = map[string]func() any{
 	"varz":     func() any { return new(server.Varz) },
 	"connz":    func() any { return new(server.Connz) },
@@ -28,7 +31,7 @@ var documents = map[string]func() any{
 
 func main() {
 	if len(os.Args) != 2 || documents[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: decode varz|connz|subsz|routez|gatewayz|leafz|accountz|accstatz|jsz|healthz")
+		fmt.Fprintln(os.Stderr, "usage: decode ENDPOINT < document, with ENDPOINT varz, connz, ...")
 		os.Exit(2)
 	}
 	document := documents[os.Args[1]]()
