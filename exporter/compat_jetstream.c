@@ -194,8 +194,8 @@ void compat_jetstream_map(struct compat *compat, const json_t *jsz, const json_t
     const struct compat_label list[] = {
         {"server_id", compat->server_id},
         {"server_name", own_name},
-        {"cluster", json_read_text(varz, "cluster.name")},
-        {"domain", json_read_text(varz, "jetstream.config.domain")},
+        {"cluster", json_read_text(meta, "name")},
+        {"domain", json_read_text(jsz, "config.domain")},
         {"meta_leader", leader},
         {"is_meta_leader", !meta || strcmp(leader, own_name) == 0 ? "true" : "false"},
         {NULL, NULL}};
