@@ -48,6 +48,12 @@ static bool holds(const char *list, struct span wanted, bool any_case)
     return false;
 }
 
+const char *options_table_dashes(struct span flag)
+{
+    bool is_long = flag.len > 2 && flag.ptr[0] >= 'a' && flag.ptr[0] <= 'z';
+    return is_long ? "--" : "-";
+}
+
 const struct option_row *options_table_find_flag(struct span flag)
 {
     for (size_t i = 0; i < option_row_count; i++)

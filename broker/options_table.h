@@ -50,6 +50,8 @@ const struct option_row *options_table_find_key(enum option_block block, const c
 const struct option_row *options_table_find_field(struct span field);
 /* Whether the flag takes no value of its own (but may be given one with =). */
 bool options_table_is_switch(const struct option_row *row);
+/* How a flag is written: long names with two dashes, short ones (-p, -DVV) with one. */
+const char *options_table_dashes(struct span flag);
 /* Takes the next word off a list separated by commas; false at its end. */
 bool options_table_next_word(const char **list, struct span *word);
 
