@@ -159,7 +159,7 @@ void table_draw(struct ui *ui, int y, int height)
 {
     struct column_view view = ui_column_view(ui);
     struct chosen chosen = {.count = 0};
-    columns_choose(ui, &view, COLS, &chosen);
+    columns_choose(ui, &view, COLS - 1, &chosen);
     headings_draw(ui, &view, &chosen, y);
     ui->page = height > 1 ? (size_t)height - 1 : 0;
     if (ui->cursor < ui->scroll)

@@ -137,7 +137,7 @@ static void keys_take(struct ui *ui)
 }
 
 /* Until something happens or the clock on the screen moves on. */
-static void wait(struct ui *ui, int wake_fd)
+static void event_wait(struct ui *ui, int wake_fd)
 {
     struct pollfd fds[] = {
         {STDIN_FILENO, POLLIN, 0}, {wake_fd, POLLIN, 0}, {terminal_signals(), POLLIN, 0}};
@@ -160,7 +160,7 @@ static void loop(struct ui *ui, int wake_fd)
         samples_take(ui);
         terminal_resize();
         screen_draw(ui);
-        wait(ui, wake_fd);
+        event_wait(ui, wake_fd);
     }
 }
 

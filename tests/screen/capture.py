@@ -201,8 +201,7 @@ def main():
     parser.add_argument("--keys", nargs="*", default=[], help="typed before the picture is taken, as tmux names them")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
-    name = ["--name", "shop-1"] if arguments.server == "stock" else []
-    with Server(arguments.server, *name) as server, busy(server), \
+    with Server(arguments.server, "--name", "shop-1") as server, busy(server), \
             Terminal(TOP, server.monitor, "--interval", "0.5", width=width, height=height) as terminal:
         time.sleep(arguments.seconds)
         for key in arguments.keys:

@@ -29,10 +29,8 @@ def number(text):
 
 
 def figures(text, label):
-    """The numbers behind a label at the start of a line."""
-    line = next((line for line in text.split("\n") if line.strip().startswith(label)), None)
-    assert line is not None, f"no line {label!r} on the screen\n{text}"
-    rest = line.strip()[len(label):]
+    """The numbers behind a label at the start of a line; none when there is no such line."""
+    rest = next((line.strip()[len(label):] for line in text.split("\n") if line.strip().startswith(label)), "")
     return [float(value) * FACTORS[unit] for value, unit in re.findall(NUMBER, rest)]
 
 
@@ -52,7 +50,7 @@ def once(server, *arguments, check=True, **options):
 
 
 def names_in_order(text):
-    return re.findall(r"^[▸ !~]\s+\d+ (\S+)", text, re.M)
+    return re.findall(r"^[▸ !~] {4,}\d+ (\S+)", text, re.M)
 
 
 # Views
@@ -189,10 +187,8 @@ def test_pause_freezes_and_loses_nothing(server):
         terminal.wait_for(lambda text: figures(text, "MSGS IN")[4:] > [300])
         terminal.type("p")
         before = terminal.wait_for("PAUSED")
-        time.sleep(2)
-        after = terminal.text()
+        after = terminal.wait_for(lambda text: re.search(r"PAUSED [2-5]s", text))
         assert figures(before, "MSGS IN") == figures(after, "MSGS IN")
-        assert re.search(r"PAUSED [23]s", after), after
         terminal.type("p")
         text = terminal.wait_for(lambda text: figures(text, "MSGS IN")[4] > figures(before, "MSGS IN")[4] + 300)
         spark = [len(re.search(r"[▁▂▃▄▅▆▇█]*$", next(line for line in screen.split("\n") if "MSGS IN" in line))[0])
@@ -226,7 +222,7 @@ def test_help_is_made_from_the_keys(server, size):
         terminal.wait_for("● live")
         terminal.type("?")
         text = terminal.wait_for("─ Keys ")
-        missing = [help for *_, help, _ in (line.split(" | ") for line in [])]
+        missing = []
         for line in listed.strip().split("\n")[2:]:
             help = line.rstrip(" |").rsplit("| ", 1)[1]
             if help[:22] not in text:

@@ -14,18 +14,17 @@ class Terminal:
 
     def __init__(self, *command, width=80, height=24, env=None):
         self.name = f"clearwing-{os.getpid()}-{time.monotonic_ns()}"
-        environment = dict(os.environ, LANG="C.UTF-8", LC_ALL="C.UTF-8", TZ="UTC", **(env or {}))
-        environment.pop("TMUX", None)
-        self._environment = environment
-        settings = [f"-e{key}={value}" for key, value in (env or {}).items()]
+        self._environment = dict(os.environ, LANG="C.UTF-8", LC_ALL="C.UTF-8", TZ="UTC")
+        self._environment.pop("TMUX", None)
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", width, "-y", height,
-                  *settings, "bash --norc --noprofile")
+                  "bash --norc --noprofile")
         self.tmux("set-option", "-g", "status", "off")
         self.tmux("set-option", "-g", "default-terminal", "tmux-256color")
-        self.tmux("respawn-window", "-k", "-t", "t", *settings, "bash --norc --noprofile")
+        self.tmux("respawn-window", "-k", "-t", "t", "bash --norc --noprofile")
         self.tmux("resize-window", "-t", "t", "-x", width, "-y", height)
         if command:
-            self.type("PS1='$ '; clear; " + " ".join(str(word) for word in command), "Enter")
+            words = [f"export {key}={value};" for key, value in (env or {}).items()] + list(command)
+            self.type("PS1='$ '; clear; " + " ".join(str(word) for word in words), "Enter")
 
     def tmux(self, *arguments):
         return subprocess.run(["tmux", "-L", self.name, *(str(word) for word in arguments)], env=self._environment,
