@@ -3,6 +3,8 @@
 
 #include <jansson.h>
 #include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
@@ -68,13 +70,34 @@ void broker_fini(struct broker *broker)
     broker->info_head = NULL;
 }
 
+/* Where clients are told to find us: client_advertise as host[:port] or [v6]:port, else where we listen. */
+static void advertised(const struct broker *broker, char *host, size_t size, int *port)
+{
+    const char *text = broker->options->client_advertise;
+    *port = broker->port;
+    if (!text) {
+        snprintf(host, size, "%s", broker->options->host);
+        return;
+    }
+    const char *colon = strrchr(text, ':');
+    bool has_port = colon && (strchr(text, ':') == colon || (colon > text && colon[-1] == ']'));
+    size_t len = has_port ? (size_t)(colon - text) : strlen(text);
+    bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
+    snprintf(host, size, "%.*s", (int)(len - 2 * bracketed), text + bracketed);
+    if (has_port)
+        *port = atoi(colon + 1);
+}
+
 int broker_compose_info(struct broker *broker)
 {
     const struct options *options = broker->options;
+    char host[256];
+    int port;
+    advertised(broker, host, sizeof host, &port);
     json_t *info = json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:I}", "server_id", broker->server_id,
         "server_name", broker->server_name, "version", CLEARWING_NATS_VERSION, "clearwing_version",
-        CLEARWING_VERSION, "proto", 1, "go", "none", "host", options->host, "port", broker->port,
+        CLEARWING_VERSION, "proto", 1, "go", "none", "host", host, "port", port,
         "headers", !options->no_header_support, "max_payload", (json_int_t)options->max_payload);
     if (!info)
         return ERR_MEMORY;

@@ -33,9 +33,9 @@ struct outgoing_line {
     struct block *block;  /* the payload's, made when first needed; one reference held here */
     bool own_block;
     size_t head_len;      /* "MSG subject " ; for HMSG one byte more, see line_head */
-    const char *head;     /* begins with H */
+    const char *head;     /* begins with H; NULL: not composed yet */
     struct span tail;     /* without headers: "[reply ]size\r\n" */
-    struct span tail_headers; /* with them: "[reply ]hdr total\r\n"; len 0: not composed */
+    struct span tail_headers; /* with them: "[reply ]hdr total\r\n"; len 0: the message has none */
 };
 
 /* ---- life ---- */
@@ -57,6 +57,7 @@ void delivery_fini(struct delivery *delivery)
     outq_pool_fini(&delivery->pool);
     for (unsigned i = 0; delivery->outgoing && i < delivery->broker->worker_count; i++) {
         parcel_free(delivery->outgoing[i].parcel);
+        parcel_free(delivery->outgoing[i].spare);
         mem_free(delivery->outgoing[i].targets);
     }
     mem_free(delivery->outgoing);
@@ -127,10 +128,10 @@ static char *append_tail(char *at, struct span reply, uint32_t header_size, uint
     return at;
 }
 
-/* Composes what all receivers' lines share, in the worker's own buffer. */
-static int line_compose(struct delivery *delivery, const struct publish *message,
-                        struct outgoing_line *line)
+/* Composes what all receivers' lines share, in the worker's own buffer; for the first receiver of this worker. */
+static int line_compose(struct delivery *delivery, struct outgoing_line *line)
 {
+    const struct publish *message = line->message;
     size_t needed = message->subject.len + 2 * message->reply.len + 64;
     if (needed > delivery->line_capacity) {
         char *larger = mem_realloc(delivery->line, needed * 2);
@@ -139,7 +140,7 @@ static int line_compose(struct delivery *delivery, const struct publish *message
         delivery->line = larger;
         delivery->line_capacity = needed * 2;
     }
-    *line = (struct outgoing_line){.message = message, .block = message->block, .head = delivery->line};
+    line->head = delivery->line;
     char *at = append_span(delivery->line, SPAN_LITERAL("HMSG "));
     at = append_span(at, message->subject);
     *at++ = ' ';
@@ -234,7 +235,9 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         return false;
     if (atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
         return false;
-    int64_t bytes = line_queue(delivery, to, sub, line);
+    int64_t bytes = -1;
+    if (line->head || line_compose(delivery, line) == 0)
+        bytes = line_queue(delivery, to, sub, line);
     if (bytes < 0) {
         session_fail(to, CLOSE_OUT_OF_MEMORY);
         return false;
@@ -292,9 +295,7 @@ static bool address_remote(struct delivery *delivery, struct session *from, stru
 void delivery_receive(struct delivery *delivery, const struct publish *message,
                       struct sub *const *targets, uint32_t count)
 {
-    struct outgoing_line line;
-    if (line_compose(delivery, message, &line) != 0)
-        return;
+    struct outgoing_line line = {.message = message, .block = message->block};
     for (uint32_t i = 0; i < count; i++)
         deliver_local(delivery, NULL, targets[i], &line);
     delivery_count(delivery, targets[0]->session->account);
@@ -336,9 +337,11 @@ static void pack(struct delivery *delivery, unsigned to, struct outgoing_line *l
         if (line->own_block)
             message.payload.ptr = block->bytes;
     }
-    if (!parcel_add(&outgoing->parcel, &message, line->block, outgoing->targets, outgoing->count)) {
+    if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block, outgoing->targets,
+                    outgoing->count)) {
         send_parcel(delivery, to);
-        if (!parcel_add(&outgoing->parcel, &message, line->block, outgoing->targets, outgoing->count))
+        if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block, outgoing->targets,
+                        outgoing->count))
             return;
     }
     metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
@@ -374,9 +377,7 @@ uint64_t delivery_publish(struct delivery *delivery, struct session *from, const
     const struct match *match = match_cache_find(&part->cache, message->subject);
     if (!match || match->sub_count == 0)
         return 0;
-    struct outgoing_line line;
-    if (line_compose(delivery, message, &line) != 0)
-        return 0;
+    struct outgoing_line line = {.message = message, .block = message->block};
     uint64_t reached = 0;
     bool mailed = false;
     for (uint32_t i = 0; i < match->plain_count; i++)

@@ -26,6 +26,7 @@ struct delivery_outgoing {
     uint32_t count, capacity;
     bool addressed;        /* stands among delivery->addressed */
     struct parcel *parcel; /* messages packed since the last delivery_send_parcels */
+    struct parcel *_Atomic spare; /* put back by the receiver */
 };
 
 struct delivery {

@@ -3,7 +3,8 @@
  *     [record | targets | subject reply payload | padding] [record | ...
  *
  * It starts small, for a lone request, and grows to a limit while a publisher's input is worked through; so handing a message
- * to another worker costs a copy, and the allocation, the queue and the wake-up are paid once for many.
+ * to another worker costs a copy, and the queue and the wake-up are paid once for many. An opened parcel goes back to its
+ * sender, who keeps one for each receiver: a steady flow allocates nothing.
  */
 #include "broker/core/parcel.h"
 
@@ -14,6 +15,7 @@ enum { CAPACITY_MIN = 512, CAPACITY_MAX = 64 << 10 };
 
 struct parcel {
     struct mail mail;
+    struct parcel *_Atomic *home; /* where it goes back to when it was opened */
     uint32_t used, capacity;
     _Alignas(8) char bytes[];
 };
@@ -38,8 +40,7 @@ static char *room(struct parcel **parcel, size_t size)
         if (!larger)
             return NULL;
         if (!*parcel)
-            larger->mail = (struct mail){.bytes = 0};
-        larger->used = (uint32_t)used;
+            *larger = (struct parcel){.used = 0};
         larger->capacity = (uint32_t)capacity;
         *parcel = larger;
     }
@@ -53,12 +54,20 @@ static char *append(char *at, const char *bytes, size_t len)
     return at + len;
 }
 
-bool parcel_add(struct parcel **parcel, const struct publish *message, struct block *block,
-                struct sub *const *targets, uint32_t count)
+/* The parcel to add to: the one at hand, or the one that came back. */
+static void fetch(struct parcel **parcel, struct parcel *_Atomic *home)
+{
+    if (!*parcel && atomic_load_explicit(home, memory_order_relaxed))
+        *parcel = atomic_exchange_explicit(home, NULL, memory_order_acquire);
+}
+
+bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const struct publish *message,
+                struct block *block, struct sub *const *targets, uint32_t count)
 {
     bool inside = message->payload.len <= PARCEL_INLINE_MAX;
     size_t bytes = message->subject.len + message->reply.len + (inside ? message->payload.len : 0);
     size_t size = (sizeof(struct record) + count * sizeof targets[0] + bytes + 7) & ~(size_t)7;
+    fetch(parcel, home);
     struct record *record = (struct record *)(void *)room(parcel, size);
     if (!record)
         return false;
@@ -77,6 +86,7 @@ bool parcel_add(struct parcel **parcel, const struct publish *message, struct bl
     at = append(at, message->reply.ptr, message->reply.len);
     if (inside)
         append(at, message->payload.ptr, message->payload.len);
+    (*parcel)->home = home;
     (*parcel)->used += (uint32_t)size;
     (*parcel)->mail.bytes += (uint32_t)(size + (inside ? 0 : message->payload.len));
     return true;
@@ -105,7 +115,12 @@ static void open_parcel(struct mail *mail, struct delivery *receiver)
         open_record(record, receiver);
         at += record->size;
     }
-    mem_free(parcel);
+    parcel->used = 0;
+    parcel->mail.bytes = 0;
+    if (parcel->capacity > CAPACITY_MAX)
+        mem_free(parcel);
+    else
+        mem_free(atomic_exchange_explicit(parcel->home, parcel, memory_order_acq_rel));
 }
 
 struct mail *parcel_mail(struct parcel *parcel)

@@ -15,9 +15,9 @@ struct parcel;
 enum { PARCEL_INLINE_MAX = 1024 };
 
 /* Adds a message for `count` targets. block: what the payload lies in, needed if it is larger than PARCEL_INLINE_MAX; the parcel
- * takes a reference of its own. False: it is full, or there is no memory; send it and try once more with NULL there. */
-bool parcel_add(struct parcel **parcel, const struct publish *message, struct block *block,
-                struct sub *const *targets, uint32_t count);
+ * takes a reference of its own. An opened parcel comes back to *home. False: it is full, or there is no memory; send it and try once more with NULL there. */
+bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const struct publish *message,
+                struct block *block, struct sub *const *targets, uint32_t count);
 /* Its mail, complete: opening it delivers. */
 struct mail *parcel_mail(struct parcel *parcel);
 void parcel_free(struct parcel *parcel);

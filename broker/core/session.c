@@ -133,6 +133,16 @@ static void schedule_first_tick(struct session *session)
             session->start_mono_ns + (int64_t)(options->auth_timeout_s * (double)NS_PER_SEC);
 }
 
+/* A fifth of jitter, so that clients that came together are not asked together. */
+void session_schedule_first_ping(struct session *session)
+{
+    int64_t ping = session->delivery->broker->options->ping_interval_ns;
+    ping = ping < FIRST_PING_NS ? ping : FIRST_PING_NS;
+    uint64_t jitter = delivery_random(session->delivery) % (uint64_t)(ping / 5 + 1);
+    session->next_timer_ns = session->delivery->now_mono_ns + ping + (int64_t)jitter;
+    session_touch(session);
+}
+
 static int queue_info(struct session *session)
 {
     char tail[128];

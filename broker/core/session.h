@@ -119,6 +119,8 @@ void session_unsubscribe(struct session *session, const struct proto_command *co
 void session_connect(struct session *session, struct span json);
 /* Whether INFO from a client is JSON. */
 bool session_info_valid(struct span json);
+/* CONNECT was accepted: measure the round trip soon. */
+void session_schedule_first_ping(struct session *session);
 void session_drop_subs(struct session *session);
 
 #endif

@@ -141,6 +141,11 @@ static bool authorized(const struct session *session, const struct connect_optio
     return auth_accepts(options, &given);
 }
 
+static bool headers_offered(const struct session *session)
+{
+    return !session->delivery->broker->options->no_header_support;
+}
+
 /* The checks that end a connection, in nats-server's order. */
 static bool acceptable(struct session *session, const struct connect_options *wanted)
 {
@@ -148,7 +153,7 @@ static bool acceptable(struct session *session, const struct connect_options *wa
         session_fail(session, CLOSE_AUTH_FAILURE);
     else if (wanted->protocol < 0 || wanted->protocol > 1)
         session_fail(session, CLOSE_BAD_PROTOCOL_VERSION);
-    else if (wanted->no_responders && !wanted->headers)
+    else if (wanted->no_responders && !(wanted->headers && headers_offered(session)))
         session_fail(session, CLOSE_NO_RESPONDERS_HEADERS);
     else
         return true;
@@ -161,19 +166,14 @@ static void apply(struct session *session, const struct connect_options *wanted)
     session->verbose = wanted->verbose;
     session->pedantic = wanted->pedantic;
     session->echo = wanted->echo;
-    session->headers = wanted->headers && !delivery->broker->options->no_header_support;
+    session->headers = wanted->headers && headers_offered(session);
     session->no_responders = wanted->no_responders && session->headers;
     if (session->connected)
         return;
     session->connected = session->authorized = true;
     atomic_store_explicit(&session->rtt_ns, delivery->now_mono_ns - session->start_mono_ns,
                           memory_order_relaxed);
-    int64_t soon = 2 * 1000000000LL;
-    int64_t ping = delivery->broker->options->ping_interval_ns;
-    ping = ping < soon ? ping : soon;
-    session->next_timer_ns = delivery->now_mono_ns + ping +
-                             (int64_t)(delivery_random(delivery) % (uint64_t)(ping / 5 + 1));
-    session_touch(session);
+    session_schedule_first_ping(session);
 }
 
 /* The secrets of a CONNECT are wiped from the parsed copy; the line itself is overwritten by later input. */

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 import re
 
-HEADERS = ("args", "config", "only", "stock-differs", "also", "pings")
+HEADERS = ("args", "config", "only", "stock-differs", "clearwing-lacks", "also", "pings")
 PLACEHOLDER = re.compile(r"<([^<>]*)>")
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "s": " ", "0": "\0", "\\": "\\", "<": "<", ">": ">"}
 
@@ -36,6 +36,7 @@ class Script:
     title: str = ""
     args: list = dataclasses.field(default_factory=list)
     config: str = ""
+    lacks: str = ""  # the reason, when the script is for the stock server alone
     only: str = ""  # the reason, when the script is for clearwing alone
     also: list = dataclasses.field(default_factory=list)
     exact_pings: bool = False  # the server's own PINGs are part of what is tested
@@ -86,6 +87,10 @@ def _statement(source, number, where):
 def _header(script, name, value, where):
     if name == "args":
         script.args = value.split()
+    elif name == "clearwing-lacks":
+        if not value:
+            raise ScriptError(f"{where}: say what: 'clearwing-lacks: ...'")
+        script.lacks = value
     elif name in ("only", "stock-differs"):
         reason = value.removeprefix("clearwing because ") if name == "only" else value
         if not reason or (name == "only" and reason == value):

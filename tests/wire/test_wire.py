@@ -22,6 +22,8 @@ def cases():
 
 @pytest.mark.parametrize("kind, script, variant", list(cases()))
 def test_wire(kind, script, variant, tmp_path):
+    if script.lacks and kind == "clearwing":
+        pytest.skip(f"clearwing lacks: {script.lacks}")
     if script.only and kind != "clearwing":
         pytest.skip(f"clearwing only: {script.only}")
     arguments = list(script.args)
