@@ -114,7 +114,7 @@ void inspect_server(struct inspect_server *out)
         .http_host = options->http_host ? options->http_host : options->host,
         .http_base_path = options->http_base_path ? options->http_base_path : "",
         .port = broker->port,
-        .http_port = broker->http_port,
+        .http_port = options->http_port, /* as configured: -1 stays -1 */
         .auth_required = broker->auth_required,
         .start_wall_ns = broker->start_wall_ns,
         .now_wall_ns = clock_wall_ns(),
