@@ -137,9 +137,10 @@ double columns_sort_number(const struct column *column, const struct column_view
 char *columns_metric_text(const struct metric_descriptor *metric, double value, bool rate, bool raw,
                           char *out)
 {
+    double ns = fmin(fmax(value * 1e9, 0), 9e18); /* what a server says may not fit otherwise */
     switch (metric->unit) {
-    case METRIC_UNIT_TIME: return format_duration((int64_t)(value * 1e9), out);
-    case METRIC_UNIT_DURATION: return format_latency((int64_t)(value * 1e9 + 0.5), out);
+    case METRIC_UNIT_TIME: return format_duration((int64_t)ns, out);
+    case METRIC_UNIT_DURATION: return format_latency((int64_t)(ns + 0.5), out);
     case METRIC_UNIT_PERCENT: snprintf(out, FORMAT_MAX, "%.1f%%", value); return out;
     case METRIC_UNIT_RATIO: snprintf(out, FORMAT_MAX, "%.1f%%", value * 100); return out;
     default: break;

@@ -175,6 +175,17 @@ static double largest(unsigned count, paint_past *past, const void *context, boo
     return most;
 }
 
+/* One of eight levels; a series that never changes stays in the middle. */
+static int level_of(double value, double most, bool flat)
+{
+    if (!(value > 0) || most <= 0)
+        return 0;
+    if (flat)
+        return 3;
+    int level = (int)ceil(value / most * 8) - 1;
+    return level > 0 ? level : 0;
+}
+
 double paint_spark(int y, int x, int width, enum paint_style style, paint_past *past,
                    const void *context)
 {
@@ -186,9 +197,8 @@ double paint_spark(int y, int x, int width, enum paint_style style, paint_past *
     double most = largest((unsigned)width, past, context, &flat);
     for (int i = 0; i < width; i++) {
         double value = past(context, (unsigned)(width - 1 - i));
-        int level = most <= 0 || value <= 0 ? 0 : flat ? 3 : (int)ceil(value / most * 8) - 1;
         const char *glyph =
-            isnan(value) ? " " : (ascii_only ? coarse : fine)[level < 0 ? 0 : level];
+            isnan(value) ? " " : (ascii_only ? coarse : fine)[level_of(value, most, flat)];
         cells_put(y, x + i, 1, value > 0 ? style : PAINT_FAINT, glyph);
     }
     return most;

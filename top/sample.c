@@ -119,7 +119,8 @@ static void value_read(const json_t *object, const struct metric_descriptor *row
     case METRIC_UNIT_DURATION: out->present = json_read_go_duration(object, row->key, &ns); break;
     default:
         out->present = json_read_double(object, row->key, &out->number);
-        if (!json_read_unsigned(object, row->key, &out->count) && out->number > 0)
+        if (!json_read_unsigned(object, row->key, &out->count) && out->number > 0 &&
+            out->number < 0x1p64)
             out->count = (uint64_t)out->number;
         return;
     }

@@ -6,7 +6,9 @@
  * blank; lists of connections are asked of the server on show only.
  * 3. While paused, samples wait in their queues; then the models take them all, so averages and
  * curves have no hole.
- * 4. The cursor belongs to a connection, not to a row: when the order changes, it moves along. */
+ * 4. The cursor belongs to a connection, not to a row: when the order changes, it moves along. Only
+ * on the first row, until it is moved or the pane is opened, it stays there and shows whoever comes
+ * first. */
 #include "top/ui.h"
 
 #include <curses.h>
@@ -53,7 +55,9 @@ void ui_rows_refresh(struct ui *ui)
                                &ui->filter};
     if (!rows_build(&ui->rows, &ui_active(ui)->model, &query))
         ui_message(ui, "out of memory: the list is empty");
-    if (ui->rows.count == 0)
+    if (ui->cursor_cid == 0)
+        ui->cursor = 0;
+    if (ui->rows.count == 0 || ui->cursor_cid == 0)
         return;
     size_t at = rows_find(&ui->rows, ui->cursor_cid);
     if (at < ui->rows.count)

@@ -34,13 +34,12 @@ struct ui {
     struct filter filter;
     char filter_text[FILTER_BYTES_MAX];
 
-    struct rows rows; /* of the active server */
-    uint64_t cursor_cid;
-    size_t cursor; /* its place in rows */
-    size_t scroll; /* first row on the screen */
+    struct rows rows;    /* of the active server */
+    uint64_t cursor_cid; /* the cursor's connection; 0: the first row, whichever that is */
+    size_t cursor;       /* its place in rows */
+    size_t scroll;       /* first row on the screen */
     size_t column_scroll;
     bool detail; /* the pane is open */
-    size_t detail_scroll;
 
     enum ui_overlay overlay;
     size_t picker; /* column under the picker's cursor */

@@ -22,9 +22,15 @@ static void move_to(struct ui *ui, size_t row)
         return;
     ui->cursor = row < ui->rows.count ? row : ui->rows.count - 1;
     ui->cursor_cid = ui->rows.conns[ui->cursor]->sample->cid;
-    ui->detail_scroll = 0;
     if (ui->detail)
         ui_wish(ui);
+}
+
+static void move_first(struct ui *ui)
+{
+    move_to(ui, 0);
+    if (!ui->detail)
+        ui->cursor_cid = 0;
 }
 
 static void move_by(struct ui *ui, long rows)
@@ -39,7 +45,7 @@ static void sort_by(struct ui *ui, const struct column *column)
     ui->descending = !columns_ascending(column);
     ui_wish(ui);
     ui_rows_refresh(ui);
-    move_to(ui, 0);
+    move_first(ui);
 }
 
 static void sort_step(struct ui *ui, int step)
@@ -91,7 +97,7 @@ static void detail_toggle(struct ui *ui)
         return;
     ui->detail = ui->view == OPTIONS_OVERVIEW || !ui->detail;
     ui->view = OPTIONS_CONNECTIONS;
-    ui->detail_scroll = 0;
+    ui->cursor_cid = ui->rows.conns[ui->cursor]->sample->cid;
     ui_wish(ui);
 }
 
@@ -244,7 +250,7 @@ static bool action_move(struct ui *ui, enum key_action action)
     case KEY_ACTION_DOWN: move_by(ui, 1); return true;
     case KEY_ACTION_PAGE_UP: move_by(ui, -page); return true;
     case KEY_ACTION_PAGE_DOWN: move_by(ui, page); return true;
-    case KEY_ACTION_FIRST: move_to(ui, 0); return true;
+    case KEY_ACTION_FIRST: move_first(ui); return true;
     case KEY_ACTION_LAST: move_to(ui, (size_t)-1); return true;
     case KEY_ACTION_LEFT: ui->column_scroll -= ui->column_scroll > 0; return true;
     case KEY_ACTION_RIGHT: ui->column_scroll++; return true;
