@@ -2,10 +2,9 @@
  * worker is written into its session's queue at once; those of another worker get it in a parcel, one for each turn.
  *
  *     MSG <subject> <sid> [<reply> ]<size>\r\n<payload>\r\n
- *         `--- head -' `--- tail of the line -'
  *
- * Only the sid differs between receivers, so head and tail are composed once per message in `struct outgoing_line`. Payloads up to
- * COPY_MAX are copied behind the line, larger ones are one block that queues point to. Invariants:
+ * Only the sid differs between receivers, so a line is composed for the first of them and copied from its queue to the next.
+ * Payloads up to COPY_MAX are copied with it, larger ones are one block that queues point to. Invariants:
  *
  *  1. Messages of one publisher reach one receiver in order: local ones through its queue, mailed ones because mail
  *     between two workers stays in order.
@@ -30,12 +29,13 @@ enum { COPY_MAX = 1024 };
 
 struct outgoing_line {
     const struct publish *message;
-    struct block *block;  /* the payload's, made when first needed; one reference held here */
+    struct block *block; /* the payload's, made when first needed; one reference held here if own_block */
     bool own_block;
-    size_t head_len;      /* "MSG subject " ; for HMSG one byte more, see line_head */
-    const char *head;     /* begins with H; NULL: not composed yet */
-    struct span tail;     /* without headers: "[reply ]size\r\n" */
-    struct span tail_headers; /* with them: "[reply ]hdr total\r\n"; len 0: the message has none */
+    /* The last line that was written, in its receiver's queue: the next one like it is a copy with another sid. */
+    const char *model; /* NULL: none yet */
+    size_t model_len;
+    uint32_t sid_at, sid_len;
+    bool model_headers;
 };
 
 /* ---- life ---- */
@@ -45,6 +45,7 @@ int delivery_init(struct delivery *delivery, struct broker *broker, unsigned ind
     delivery->broker = broker;
     delivery->index = index;
     delivery->random = (uint64_t)clock_wall_ns() * 0x9e3779b97f4a7c15u + index + 1;
+    delivery->gate_bytes = (uint64_t)broker->options->max_pending / 4 * 3;
     delivery->outgoing = mem_zalloc(broker->worker_count * sizeof *delivery->outgoing);
     delivery_set_time(delivery);
     delivery->addressed = mem_zalloc(broker->worker_count * sizeof *delivery->addressed);
@@ -62,7 +63,6 @@ void delivery_fini(struct delivery *delivery)
     }
     mem_free(delivery->outgoing);
     mem_free(delivery->addressed);
-    mem_free(delivery->line);
 }
 
 void delivery_set_time(struct delivery *delivery)
@@ -94,7 +94,7 @@ void delivery_count(struct delivery *delivery, struct account *account)
 
 /* ---- the line ---- */
 
-static char *append_span(char *at, struct span text)
+static inline char *append_span(char *at, struct span text)
 {
     memcpy(at, text.ptr, text.len);
     return at + text.len;
@@ -112,48 +112,32 @@ static char *append_number(char *at, uint32_t number)
     return at;
 }
 
-static char *append_tail(char *at, struct span reply, uint32_t header_size, uint32_t size)
+/* What stands in front of the payload, written at `at`; returns its end. */
+static char *append_line(char *at, const struct publish *message, const struct sub *sub, bool headers,
+                         uint32_t *sid_at)
 {
-    if (reply.len > 0) {
-        at = append_span(at, reply);
+    char *start = at;
+    uint32_t size = (uint32_t)message->payload.len - 2;
+    at = headers ? append_span(at, SPAN_LITERAL("HMSG ")) : append_span(at, SPAN_LITERAL("MSG "));
+    at = append_span(at, message->subject);
+    *at++ = ' ';
+    *sid_at = (uint32_t)(at - start);
+    at = append_span(at, sub_sid(sub));
+    *at++ = ' ';
+    if (message->reply.len > 0) {
+        at = append_span(at, message->reply);
         *at++ = ' ';
     }
-    if (header_size > 0) {
-        at = append_number(at, header_size);
+    if (headers) {
+        at = append_number(at, message->header_size);
         *at++ = ' ';
+    } else {
+        size -= message->header_size;
     }
     at = append_number(at, size);
     *at++ = '\r';
     *at++ = '\n';
     return at;
-}
-
-/* Composes what all receivers' lines share, in the worker's own buffer; for the first receiver of this worker. */
-static int line_compose(struct delivery *delivery, struct outgoing_line *line)
-{
-    const struct publish *message = line->message;
-    size_t needed = message->subject.len + 2 * message->reply.len + 64;
-    if (needed > delivery->line_capacity) {
-        char *larger = mem_realloc(delivery->line, needed * 2);
-        if (!larger)
-            return ERR_MEMORY;
-        delivery->line = larger;
-        delivery->line_capacity = needed * 2;
-    }
-    line->head = delivery->line;
-    char *at = append_span(delivery->line, SPAN_LITERAL("HMSG "));
-    at = append_span(at, message->subject);
-    *at++ = ' ';
-    line->head_len = (size_t)(at - delivery->line);
-    uint32_t size = (uint32_t)message->payload.len - 2;
-    char *end = append_tail(at, message->reply, 0, size - message->header_size);
-    line->tail = (struct span){at, (size_t)(end - at)};
-    if (message->header_size > 0) {
-        at = end;
-        end = append_tail(at, message->reply, message->header_size, size);
-        line->tail_headers = (struct span){at, (size_t)(end - at)};
-    }
-    return 0;
 }
 
 /* The payload as something that lasts; NULL when out of memory. */
@@ -169,40 +153,54 @@ static struct block *line_block(struct outgoing_line *line)
     return line->block;
 }
 
+/* The message as written for this receiver, with the payload if it is copied; NULL when out of memory. */
+static char *line_write(struct delivery *delivery, struct session *to, const struct sub *sub,
+                        struct outgoing_line *line, struct span copied, bool headers)
+{
+    const struct publish *message = line->message;
+    if (line->model && line->sid_len == sub->sid_len && line->model_headers == headers) {
+        char *room = outq_reserve(&to->out, &delivery->pool, line->model_len);
+        if (!room)
+            return NULL;
+        memcpy(room, line->model, line->model_len);
+        append_span(room + line->sid_at, sub_sid(sub));
+        return room;
+    }
+    size_t most = message->subject.len + message->reply.len + sub->sid_len + copied.len + 40;
+    char *room = outq_reserve(&to->out, &delivery->pool, most);
+    if (!room)
+        return NULL;
+    char *at = append_line(room, message, sub, headers, &line->sid_at);
+    at = append_span(at, copied);
+    line->model = room;
+    line->model_len = (size_t)(at - room);
+    line->sid_len = sub->sid_len;
+    line->model_headers = headers;
+    return room;
+}
+
 /* Queues one message; returns its header and payload bytes, or -1 when out of memory. */
 static int64_t line_queue(struct delivery *delivery, struct session *to, const struct sub *sub,
                           struct outgoing_line *line)
 {
-    bool headers = to->headers && line->tail_headers.len > 0;
+    bool headers = to->headers && line->message->header_size > 0;
     size_t skip = headers ? 0 : line->message->header_size;
-    struct span head = {line->head + !headers, line->head_len - !headers};
-    struct span tail = headers ? line->tail_headers : line->tail;
     struct span payload = {line->message->payload.ptr + skip, line->message->payload.len - skip};
     bool copy = payload.len <= COPY_MAX;
-    size_t len = head.len + sub->sid_len + 1 + tail.len;
-    char *room = outq_reserve(&to->out, &delivery->pool, len + (copy ? payload.len : 0));
-    if (!room)
+    struct span copied = {payload.ptr, copy ? payload.len : 0};
+    if (!line_write(delivery, to, sub, line, copied, headers))
         return -1;
-    char *at = append_span(room, head);
-    at = append_span(at, sub_sid(sub));
-    *at++ = ' ';
-    at = append_span(at, tail);
-    if (copy) {
-        at = append_span(at, payload);
-    } else {
-        struct block *block = line_block(line);
-        if (!block)
-            return -1;
-        if (line->own_block)
-            payload.ptr = block->bytes + skip;
-        outq_commit(&to->out, len);
-        outq_count_message(&to->out);
-        if (outq_append_block(&to->out, &delivery->pool, block, payload) != 0)
-            return -1;
-        return (int64_t)payload.len - 2;
-    }
-    outq_commit(&to->out, (size_t)(at - room));
+    outq_commit(&to->out, line->model_len);
     outq_count_message(&to->out);
+    if (copy)
+        return (int64_t)payload.len - 2;
+    struct block *block = line_block(line);
+    if (!block)
+        return -1;
+    if (line->own_block)
+        payload.ptr = block->bytes + skip;
+    if (outq_append_block(&to->out, &delivery->pool, block, payload) != 0)
+        return -1;
     return (int64_t)payload.len - 2;
 }
 
@@ -235,9 +233,7 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         return false;
     if (atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
         return false;
-    int64_t bytes = -1;
-    if (line->head || line_compose(delivery, line) == 0)
-        bytes = line_queue(delivery, to, sub, line);
+    int64_t bytes = line_queue(delivery, to, sub, line);
     if (bytes < 0) {
         session_fail(to, CLOSE_OUT_OF_MEMORY);
         return false;
@@ -249,7 +245,7 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
     delivery->out_msgs++;
     delivery->out_bytes += (uint64_t)bytes;
     session_touch(to);
-    session_after_queueing(to);
+    session_check_pending(to);
     if (max > 0 && delivered + 1 >= max)
         session_remove_sub(to, sub);
     return true;
@@ -423,7 +419,7 @@ void delivery_no_responders(struct delivery *delivery, struct session *from,
         append_span(at, SPAN_LITERAL(status));
         outq_commit(&from->out, len);
         session_touch(from);
-        session_after_queueing(from);
+        session_check_pending(from);
         metrics_add(&delivery->cells, METRIC_no_responders, 1);
         return;
     }

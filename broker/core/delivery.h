@@ -47,15 +47,12 @@ struct delivery {
     struct garbage_list garbage;
     struct outq_pool pool;
     uint64_t random;
+    uint64_t gate_bytes; /* 75 % of max_pending: a fuller queue holds producers back */
 
     struct delivery_outgoing *outgoing; /* by worker */
     unsigned *addressed;                /* workers with something outgoing */
     unsigned addressed_count;
     uint64_t out_msgs, out_bytes;       /* since the last delivery_count */
-
-    /* Pieces of the MSG line being delivered. */
-    char *line;
-    size_t line_capacity;
 };
 
 MUST_CHECK int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index);
@@ -83,6 +80,13 @@ static inline struct account_worker *delivery_account(struct delivery *delivery,
                                                       const struct account *account)
 {
     return account->workers[delivery->index];
+}
+
+/* After queueing: is the session over its limit, or should producers slow down? */
+static inline void session_check_pending(struct session *session)
+{
+    if (outq_pending_bytes(&session->out) > session->delivery->gate_bytes)
+        session_over_gate(session);
 }
 
 uint64_t delivery_random(struct delivery *delivery);

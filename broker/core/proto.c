@@ -128,6 +128,35 @@ static bool parse_pub(struct proto_command *out)
     return parse_size(fields[count - 1], &out->total_size);
 }
 
+/* The form that all clients send, in one pass: one field of subject, perhaps one of reply, the size, parted by blanks. False
+ * for anything that is not quite like that; then the long way decides. */
+static bool parse_plain_pub(struct span line, struct proto_command *out)
+{
+    static const char name[4] = "PUB ";
+    if (line.len < 8 || memcmp(line.ptr, name, sizeof name) != 0)
+        return false;
+    const char *at = line.ptr + sizeof name, *end = line.ptr + line.len;
+    struct span fields[3];
+    int count = 0;
+    out->args = (struct span){at, (size_t)(end - at)};
+    for (;;) {
+        const char *start = at;
+        while (at < end && (unsigned char)*at > ' ')
+            at++;
+        fields[count++] = (struct span){start, (size_t)(at - start)};
+        if (at == end)
+            break;
+        if (*at != ' ' || at == start || count == 3)
+            return false;
+        at++;
+    }
+    out->op = PROTO_PUB;
+    out->header_size = 0;
+    out->subject = fields[0];
+    out->reply = count == 3 ? fields[1] : (struct span){NULL, 0};
+    return count > 1 && parse_size(fields[count - 1], &out->total_size);
+}
+
 static bool parse_hpub(struct proto_command *out)
 {
     struct span fields[4];
@@ -167,6 +196,8 @@ static bool parse_unsub(struct proto_command *out)
 
 void proto_parse(struct span line, struct proto_command *out)
 {
+    if (parse_plain_pub(line, out))
+        return;
     out->op = proto_operation(line, true, &out->args);
     bool good = true;
     switch (out->op) {

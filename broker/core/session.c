@@ -58,7 +58,7 @@ static void send_text(struct session *session, struct span text)
         return;
     }
     session_touch(session);
-    session_after_queueing(session);
+    session_check_pending(session);
 }
 
 void session_acknowledge(struct session *session)
@@ -108,12 +108,10 @@ static COLD void fail_slow(struct session *session)
     session_touch(session);
 }
 
-void session_after_queueing(struct session *session)
+void session_over_gate(struct session *session)
 {
     uint64_t pending = outq_pending_bytes(&session->out);
     uint64_t max = (uint64_t)session->delivery->broker->options->max_pending;
-    if (pending <= max / 4 * 3)
-        return;
     if (pending > max && session->close_reason == CLOSE_NONE) {
         fail_slow(session);
     } else if (!atomic_load_explicit(&session->gated, memory_order_relaxed)) {

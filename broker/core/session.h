@@ -100,8 +100,8 @@ void session_fini(struct session *session);
 
 /* Used by delivery: queued output is to be looked after at the end of the turn. */
 void session_touch(struct session *session);
-/* Used by delivery after queueing: is it over its limit, or should producers slow down? */
-void session_after_queueing(struct session *session);
+/* The queue is over 75 % of max_pending: holds producers back, or finds it a slow consumer. */
+void session_over_gate(struct session *session);
 /* Used by delivery: the subscription got all it asked for. */
 void session_remove_sub(struct session *session, struct sub *sub);
 
