@@ -14,7 +14,7 @@
 enum {
     MARKER_WIDTH = 1,
     FROZEN = 2,
-    CHOSEN_MAX = 32,
+    CHOSEN_MAX = UI_HITS_MAX,
     NAME_WIDTH_MAX = 40,
     NEW_SECONDS = 3,
     PANE_MIN = 9
@@ -63,12 +63,16 @@ static void columns_choose(const struct ui *ui, const struct column_view *view, 
     }
 }
 
-static void headings_draw(const struct ui *ui, const struct column_view *view,
+static void headings_draw(struct ui *ui, const struct column_view *view,
                           const struct chosen *chosen, int y)
 {
     int x = MARKER_WIDTH;
+    ui->table_y = y;
+    ui->hit_count = chosen->count;
     for (size_t i = 0; i < chosen->count; i++) {
         const struct column *column = chosen->columns[i];
+        ui->hit_columns[i] = column;
+        ui->hit_ends[i] = x + chosen->widths[i] + 1;
         char heading[FORMAT_MAX], marked[2 * FORMAT_MAX];
         bool sorted = column == ui->sort;
         columns_heading(column, view->rates, heading);

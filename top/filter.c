@@ -65,7 +65,9 @@ bool filter_parse(struct filter *filter, const char *text)
     filter_fini(filter);
     char words[FILTER_BYTES_MAX], *rest = words, *word;
     snprintf(words, sizeof words, "%s", text);
-    while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+    while ((word = strsep(&rest, " ")) != NULL) {
+        if (!word[0])
+            continue;
         if (filter->count == FILTER_TERMS_MAX)
             return term_fail(filter, word, "too many terms");
         if (term_parse(filter, &filter->terms[filter->count], word))

@@ -46,7 +46,7 @@ void keys_list(void)
         printf("| %s |", shown);
         char names[64], *rest = names, *name;
         snprintf(names, sizeof names, "%s", rows[i].names);
-        while ((name = strtok_r(rest, " ", &rest)) != NULL)
+        while ((name = strsep(&rest, " ")) != NULL)
             printf(" `%s`", name);
         printf(" | %s |\n", rows[i].help);
     }

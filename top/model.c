@@ -311,7 +311,6 @@ double model_subscription_rate(const struct model *model, size_t at)
 static void fail(struct model *model, const struct sample *sample)
 {
     if (model->failures++ == 0) {
-        model->failing_since_ns = sample->mono_ns;
         for (size_t i = 0; i < METRIC_COUNT; i++)
             if (model->rings[i].values)
                 ring_put(&model->rings[i], unknown);
@@ -327,7 +326,6 @@ bool model_ingest(struct model *model, struct sample *sample)
         sample_free(&sample);
         return true;
     }
-    model->attempt_ns = sample->mono_ns;
     if (!sample->ok) {
         fail(model, sample);
         sample_free(&sample);
@@ -346,7 +344,6 @@ bool model_ingest(struct model *model, struct sample *sample)
     if (model->failures > 0 && continues)
         notice(model, sample, "the server answers again");
     model->failures = 0;
-    model->failing_since_ns = 0;
     snprintf(model->error, sizeof model->error, "%s", sample->error);
     model->good_ns = sample->mono_ns;
     model->polls++;

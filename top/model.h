@@ -53,10 +53,9 @@ struct model {
     size_t conn_count;
     uint64_t polls;      /* good ones since the last restart */
     int64_t interval_ns; /* server time between the last two; 0 unknown */
-    int64_t failing_since_ns, good_ns,
-        attempt_ns;    /* our monotonic clock; failing_since 0: not failing */
-    unsigned failures; /* in a row */
-    char error[320];   /* why, while failing; or what failed beside a good /varz */
+    int64_t good_ns;     /* when the last good sample was taken, by our monotonic clock */
+    unsigned failures;   /* in a row */
+    char error[320];     /* why, while failing; or what failed beside a good /varz */
     char notice[MODEL_NOTICE_BYTES];
     int64_t notice_ns; /* when it was raised; 0 never */
     unsigned restarts;

@@ -94,14 +94,14 @@ static void header_draw(const struct ui *ui, const struct ui_server *server)
     paint_put(0, right_at, PAINT_BAR_FAINT, right);
 }
 
-static void tabs_draw(const struct ui *ui)
+static void tabs_draw(struct ui *ui)
 {
     static const char *const names[] = {"1 Overview", "2 Connections"};
     int x = 1;
-    for (int i = 0; i < 2; i++)
-        x = paint_format(1, x, (int)ui->view == i ? PAINT_TAB_ACTIVE : PAINT_TAB, " %s ",
-                         names[i]) +
-            1;
+    for (int i = 0; i < 2; i++) {
+        x = paint_format(1, x, (int)ui->view == i ? PAINT_TAB_ACTIVE : PAINT_TAB, " %s ", names[i]);
+        ui->tab_ends[i] = x++;
+    }
     if (ui->server_count < 2)
         return;
     char label[160], all[TEXT_MAX];

@@ -89,6 +89,12 @@ void terminal_suspend(void)
     refresh();
 }
 
+void terminal_mouse(bool on)
+{
+    mouseinterval(0);
+    mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+}
+
 void terminal_resize(void)
 {
     struct winsize size;

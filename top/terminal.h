@@ -17,6 +17,8 @@ int terminal_signals(void);
 MUST_CHECK bool terminal_block_signals(void);
 /* Gives the terminal back, stops the process, and takes the terminal again when it is continued. */
 void terminal_suspend(void);
+/* Whether clicks and the wheel come here; else they are the terminal's own, for selecting text. */
+void terminal_mouse(bool on);
 /* Adopts the terminal's size if it changed. */
 void terminal_resize(void);
 

@@ -230,6 +230,7 @@ static int screen_run(struct ui *ui, int wake_fd)
         fprintf(stderr, "clearwing-top: %s\n", error);
         return EXIT_FAILURE;
     }
+    terminal_mouse(ui->mouse);
     paint_setup(ui->color, ui->ascii);
     loop(ui, wake_fd);
     terminal_stop();
@@ -248,6 +249,7 @@ int ui_run(const struct options *options)
     ui->raw = options->raw;
     ui->color = color_wanted(options);
     ui->ascii = options->ascii;
+    ui->mouse = true;
     ui->interval_ns = options->interval_ns;
     ui->limit = options->limit;
     if (options->filter)

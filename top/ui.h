@@ -1,7 +1,7 @@
 /* The viewer's state: what is watched, what is chosen, what is open.
  *
  * One thread: input, samples and drawing take turns in ui_run. Drawing reads it, and tells back
- * only how many rows fitted (page). */
+ * only where things are. */
 #ifndef TOP_UI_H
 #define TOP_UI_H
 
@@ -13,7 +13,7 @@
 enum ui_overlay { UI_OVERLAY_NONE, UI_OVERLAY_HELP, UI_OVERLAY_SORT };
 enum ui_prompt { UI_PROMPT_NONE, UI_PROMPT_FILTER, UI_PROMPT_LIMIT };
 
-enum { UI_WIDTH_MIN = 60, UI_HEIGHT_MIN = 12 };
+enum { UI_WIDTH_MIN = 60, UI_HEIGHT_MIN = 12, UI_HITS_MAX = 32 };
 
 struct ui_server {
     char shown_url[OPTIONS_URL_BYTES];
@@ -28,7 +28,7 @@ struct ui {
 
     enum options_view view;
     const struct column *sort;
-    bool descending, rates, raw, hide_idle, color, ascii;
+    bool descending, rates, raw, hide_idle, color, ascii, mouse;
     int64_t interval_ns;
     unsigned limit;
     struct filter filter;
@@ -54,7 +54,12 @@ struct ui {
     int64_t message_ns;
     unsigned samples; /* good ones of the active server, for --count */
 
-    size_t page; /* rows that fitted into the last frame */
+    /* Told by drawing: how many rows fitted, and where the mouse finds what. */
+    size_t page;
+    int table_y; /* line of the headings */
+    const struct column *hit_columns[UI_HITS_MAX];
+    int hit_ends[UI_HITS_MAX], tab_ends[2]; /* first cell after it */
+    size_t hit_count;
 };
 
 /* Runs until the user leaves. The exit status. */

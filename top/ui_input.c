@@ -56,6 +56,55 @@ static void sort_step(struct ui *ui, int step)
     sort_by(ui, &all[(at + count + (size_t)(step + (int)count)) % count]);
 }
 
+static void view_open(struct ui *ui, enum options_view view)
+{
+    ui->view = view;
+    if (view == OPTIONS_OVERVIEW && ui->detail) {
+        ui->detail = false;
+        ui_wish(ui);
+    }
+}
+
+static void heading_click(struct ui *ui, const struct column *column)
+{
+    if (column == ui->sort) {
+        ui->descending = !ui->descending;
+        ui_rows_refresh(ui);
+    } else
+        sort_by(ui, column);
+}
+
+/* A tab, a heading (again: the other order), a row. */
+static void click(struct ui *ui, int y, int x)
+{
+    for (int i = 0; y == 1 && i < 2; i++)
+        if (x < ui->tab_ends[i]) {
+            view_open(ui, (enum options_view)i);
+            return;
+        }
+    for (size_t i = 0; y == ui->table_y && i < ui->hit_count; i++)
+        if (x < ui->hit_ends[i]) {
+            heading_click(ui, ui->hit_columns[i]);
+            return;
+        }
+    size_t below = y > ui->table_y ? (size_t)(y - ui->table_y) : 0;
+    if (below > 0 && below <= ui->page && ui->scroll + below <= ui->rows.count)
+        move_to(ui, ui->scroll + below - 1);
+}
+
+static void mouse(struct ui *ui)
+{
+    MEVENT event;
+    if (getmouse(&event) != OK)
+        return;
+    if (event.bstate & BUTTON4_PRESSED)
+        move_by(ui, -3);
+    else if (event.bstate & BUTTON5_PRESSED)
+        move_by(ui, 3);
+    else if (event.bstate & BUTTON1_PRESSED)
+        click(ui, event.y, event.x);
+}
+
 static void interval_step(struct ui *ui, bool faster)
 {
     static const int ladder_ms[] = {100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000};
@@ -80,15 +129,6 @@ static void server_step(struct ui *ui, int step)
     ui->cursor = ui->scroll = 0;
     ui_wish(ui);
     ui_rows_refresh(ui);
-}
-
-static void view_open(struct ui *ui, enum options_view view)
-{
-    ui->view = view;
-    if (view == OPTIONS_OVERVIEW && ui->detail) {
-        ui->detail = false;
-        ui_wish(ui);
-    }
 }
 
 static void detail_toggle(struct ui *ui)
@@ -274,6 +314,12 @@ static bool action_look(struct ui *ui, enum key_action action)
         ui->descending = !ui->descending;
         ui_rows_refresh(ui);
         return true;
+    case KEY_ACTION_MOUSE:
+        ui->mouse = !ui->mouse;
+        terminal_mouse(ui->mouse);
+        ui_message(ui,
+                   ui->mouse ? "the mouse sorts, selects and scrolls" : "the mouse selects text");
+        return true;
     case KEY_ACTION_COLOR:
         ui->color = !ui->color;
         paint_setup(ui->color, ui->ascii);
@@ -330,6 +376,8 @@ void ui_input(struct ui *ui, int code, bool special)
         picker_input(ui, code, special);
     else if (ui->overlay == UI_OVERLAY_HELP && action != KEY_ACTION_QUIT)
         ui->overlay = UI_OVERLAY_NONE;
+    else if (special && code == KEY_MOUSE)
+        mouse(ui);
     else
         action_do(ui, action);
 }

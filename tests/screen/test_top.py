@@ -149,6 +149,31 @@ def test_sorting(server):
         terminal.wait_for("sort SUBS ▼")
 
 
+def test_mouse(server):
+    def press(button, x, y):
+        place = chr(33 + x) + chr(33 + y)
+        terminal.literal("\x1b[M" + chr(32 + button) + place + ("\x1b[M#" + place if button == 0 else ""))
+
+    with client(server, "bbb"), client(server, "aaa"), client(server, "ccc"), \
+            top(server, "--interval", "0.2", env={"TERM": "tmux-256color"}) as terminal:
+        terminal.wait_for(lambda text: len(names_in_order(text)) == 3)
+        press(0, 17, 1)
+        text = terminal.wait_for("3 of 3 connections · sort")
+        headings = next(number for number, line in enumerate(text.split("\n")) if " CID NAME" in line)
+        press(0, 12, headings)
+        terminal.wait_for(lambda text: names_in_order(text) == ["aaa", "bbb", "ccc"])
+        press(0, 12, headings)
+        terminal.wait_for(lambda text: names_in_order(text) == ["ccc", "bbb", "aaa"])
+        press(0, 12, headings + 2)
+        terminal.wait_for(lambda text: re.search(r"^▸ +\d+ bbb", text, re.M))
+        press(65, 12, headings)
+        terminal.wait_for(lambda text: re.search(r"^▸ +\d+ aaa", text, re.M))
+        assert "1" in terminal.value("#{mouse_any_flag}#{mouse_button_flag}#{mouse_standard_flag}")
+        terminal.type("m")
+        terminal.wait_for("the mouse selects text")
+        assert terminal.value("#{mouse_any_flag}#{mouse_button_flag}#{mouse_standard_flag}") == "000"
+
+
 def test_cursor_follows_its_connection(server):
     with client(server, "first"), client(server, "second") as second, client(server, "third"), \
             top(server, "--view", "connections", "--sort", "subs", "--interval", "0.2") as terminal:
