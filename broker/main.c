@@ -23,6 +23,7 @@
 #include "broker/files.h"
 #include "broker/inspect_set.h"
 #include "broker/net/listener.h"
+#include "broker/net/parallelism.h"
 #include "broker/options.h"
 #include "monitor/http.h"
 
@@ -112,8 +113,7 @@ static void on_sample(uv_timer_t *timer)
 
 static unsigned worker_count(const struct options *options)
 {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t wanted = options->workers > 0 ? options->workers : online > 0 ? online : 1;
+    int64_t wanted = options->workers > 0 ? options->workers : parallelism_workers();
     return wanted > WORKERS_MAX ? WORKERS_MAX : (unsigned)wanted;
 }
 

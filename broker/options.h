@@ -46,7 +46,7 @@ struct options {
     char *username, *password, *token;
     double auth_timeout_s;
 
-    /* Ours: how many worker threads; 0 is auto, the online CPUs. */
+    /* Ours: how many worker threads; 0 is auto, see net/parallelism.h. */
     int64_t workers;
 
     /* Files and logging. */

@@ -110,7 +110,7 @@ class Side:
         self.environment = dict(os.environ, **environment) if environment else None
 
     def start(self):
-        return support.Server(self.kind, *self.options, env=self.environment)
+        return support.Server(self.kind, *self.options, env=self.environment, workers=None)
 
 
 def run_load(arguments, environment=None):

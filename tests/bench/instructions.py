@@ -78,7 +78,7 @@ def profile(load, messages, server_options):
     with tempfile.TemporaryDirectory(prefix="instructions-") as folder:
         output = pathlib.Path(folder) / "callgrind.out"
         program = wrapper(folder, support.binary("clearwing"), output)
-        with support.Server(program, *server_options) as server:
+        with support.Server(program, *server_options, workers=None) as server:
             run = compare.run_load(["--port", server.port, "--messages", messages, *load])
             if run["failure"]:
                 raise RuntimeError(run["failure"])

@@ -38,11 +38,14 @@ class Server:
     """A running server of either kind. Use as a context manager; `host`, `port`, `monitor` (URL) and `pid` tell
     where it is, `log()` what it printed. `stop()` returns its exit status."""
 
-    def __init__(self, kind, *arguments, monitor=True, env=None):
+    def __init__(self, kind, *arguments, monitor=True, env=None, workers=3):
         self.kind = os.path.basename(kind)
         self.folder = tempfile.mkdtemp(prefix=f"{self.kind}-")
         self._log = open(os.path.join(self.folder, "log"), "wb")
         command = [binary(kind), "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", self.folder]
+        if kind == "clearwing" and workers and "--workers" not in arguments:
+            # More than a small machine would get, so that the connections of one test live on different ones.
+            command += ["--workers", str(workers)]
         if monitor:
             command += ["-m", "-1"]
         self.process = subprocess.Popen(command + [str(a) for a in arguments], stdin=subprocess.DEVNULL,
