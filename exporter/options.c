@@ -214,6 +214,17 @@ static bool parse_timeout(struct options *options, char *text)
     return true;
 }
 
+static bool parse_prefix(struct options *options, char *text)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789";
+    bool digit = text[0] >= '0' && text[0] <= '9';
+    if (!text[0] || digit || text[strspn(text, letters)] != '\0' || strlen(text) > 64)
+        return fail(text, "-prefix is the beginning of metric names: letters, digits, '_'");
+    options->prefix = text;
+    return true;
+}
+
 static bool parse_unused(struct options *options, char *text)
 {
     (void)options;
@@ -291,7 +302,7 @@ static const struct option_row rows[] = {
     PARSED("jsz", parse_jsz, "DETAIL", "legacy names: accounts, streams, consumers or all"),
     LIST("jsz_stream_meta_keys", stream_meta_keys, "KEYS", "legacy names: labels from streams' metadata"),
     LIST("jsz_consumer_meta_keys", consumer_meta_keys, "KEYS", "legacy names: labels from consumers' metadata"),
-    TEXT("prefix", prefix, "TEXT", "legacy names: instead of gnatsd and jetstream"),
+    PARSED("prefix", parse_prefix, "TEXT", "legacy names: instead of gnatsd and jetstream"),
     SWITCH("use_internal_server_id", internal_id, "legacy names: server_id label from /varz server_id"),
     SWITCH("use_internal_server_name", internal_name, "legacy names: server_id label from /varz server_name"),
     TEXT("a", listen_host, "HOST", NULL),

@@ -26,7 +26,8 @@ enum {
     PAGE = 10000, /* entries asked for at once; the servers set no maximum */
     PAGES_MAX = 20,
     CLOSED_PAGE = 1024,
-    CLOSED_PAGES_MAX = 10, /* the servers remember 10,000 */
+    CLOSED_PAGES_MAX = 10,    /* the servers remember 10,000 */
+    CLOSED_REASONS_MAX = 100, /* the servers know about 40 */
     ACCOUNTS_MAX = 2000,
     THREAD_STACK_BYTES = 512 * 1024,
     PATH_BYTES = 2048
@@ -247,6 +248,9 @@ static enum scrape_reason document_get(const struct fetch *fetch, const char *pa
 {
     const struct options *options = fetch->target->options;
     int64_t left_ms = (fetch->deadline_ns - clock_mono_ns()) / NS_PER_MS;
+    char *error = fetch->document->error;
+    size_t error_bytes = sizeof fetch->document->error;
+    snprintf(error, error_bytes, "no answer in time");
     if (left_ms <= 0)
         return SCRAPE_TIMEOUT;
     char url[PATH_BYTES + 512];
@@ -264,9 +268,12 @@ static enum scrape_reason document_get(const struct fetch *fetch, const char *pa
     http_get(&get, &answer);
     bool health = fetch->endpoint >= SCRAPE_HEALTHZ && fetch->endpoint <= SCRAPE_HEALTHZ_JS_SERVER;
     enum scrape_reason reason = reason_of(&answer, health);
+    snprintf(error, error_bytes, "%.150s", answer.error);
+    if (reason == SCRAPE_STATUS)
+        snprintf(error, error_bytes, "answered with status %d", answer.status);
     if (reason == SCRAPE_OK) {
-        char error[160];
-        json_t *root = json_read_document(answer.body, answer.body_len, error, sizeof error);
+        snprintf(error, error_bytes, "not an object");
+        json_t *root = json_read_document(answer.body, answer.body_len, error, error_bytes);
         if (json_is_object(root))
             *out = root;
         else {
@@ -430,6 +437,9 @@ static void remember_closed(struct scrape_target *target, const json_t *entries)
         if (was_seen(target, value))
             continue;
         const char *reason = json_read_text(entry, "reason");
+        if (json_object_size(target->closed_by_reason) >= CLOSED_REASONS_MAX &&
+            !json_object_get(target->closed_by_reason, reason))
+            reason = "other";
         json_int_t before = json_integer_value(json_object_get(target->closed_by_reason, reason));
         json_object_set_new(target->closed_by_reason, reason, json_integer(before + 1));
         for (int k = 0; target->seen_any && k < SCRAPE_CONN_SUMS; k++)
@@ -558,8 +568,7 @@ static void log_transition(const struct scrape_target *target, const struct scra
     if (result->up && !before)
         fprintf(stderr, "clearwing-exporter: %s is up\n", target->label);
     else if (!result->up && (first || before))
-        fprintf(stderr, "clearwing-exporter: %s is down: %s\n", target->label,
-                scrape_reason_name(varz->reason));
+        fprintf(stderr, "clearwing-exporter: %s is down: %s\n", target->label, varz->error);
 }
 
 static struct shared_result *target_fetch(struct scrape_target *target, unsigned wanted,

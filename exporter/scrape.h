@@ -50,6 +50,7 @@ struct scrape_document {
     enum scrape_reason reason; /* SCRAPE_OK: root is there */
     double seconds;            /* to fetch and decode */
     int64_t local_wall_ns;     /* our clock when the answer had arrived */
+    char error[160];           /* what went wrong, for people */
     json_t *root;
 };
 

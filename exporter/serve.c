@@ -352,7 +352,7 @@ static bool daemon_start(struct serve *serve, const struct sockaddr_storage *add
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
                      MHD_USE_POLL | MHD_USE_ITC;
     if (address->ss_family == AF_INET6)
-        flags |= MHD_USE_IPv6;
+        flags |= MHD_USE_DUAL_STACK; /* "::" serves both */
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, serve->tls_cert},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, serve->tls_key},
                                    {MHD_OPTION_END, 0, NULL}};
@@ -363,8 +363,7 @@ static bool daemon_start(struct serve *serve, const struct sockaddr_storage *add
     serve->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, serve, MHD_OPTION_SOCK_ADDR, address,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVE_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_TIMEOUT_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY,
-        tls, MHD_OPTION_END);
+        (unsigned)IDLE_TIMEOUT_SECONDS, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (!serve->daemon) {
         fprintf(
             stderr,

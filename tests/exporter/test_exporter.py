@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -494,6 +493,7 @@ def test_https(stock, tmp_path):
     (["--collect", "server,x", "http://x"], "'x'"), (["--limit-series", "0", "http://x"], "--limit-series"),
     (["--timeout", "-1", "http://x"], "--timeout"), (["--listen", "7777", "http://x"], "HOST:PORT"),
     (["-p", "99999", "http://x"], "99999"), (["-varz=maybe", "http://x"], "maybe"), (["--timeout"], "needs"),
+    (["-prefix", "a b", "http://x"], "a b"),
     (["-tlscert", "c", "http://x"], "-tlskey"), (["-tlscert", "/nowhere", "-tlskey", "/nowhere", "http://x"], "/nowhere"),
     (["--log", "/nowhere/log", "http://x"], "/nowhere/log"), (["-http_user", "x", "http://x"], "-http_pass"),
     (["--listen", "nowhere.invalid:1", "http://x"], "nowhere.invalid")])
@@ -505,13 +505,11 @@ def test_bad_options_end_with_one_line(arguments, word):
 
 
 def test_a_port_in_use_is_named(stock):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        done = subprocess.run([BIN / "clearwing-exporter", "--listen", f"127.0.0.1:{port}", stock.monitor],
+    with Exporter(stock.monitor) as first:
+        address = first.url.split("//")[1]
+        done = subprocess.run([BIN / "clearwing-exporter", "--listen", address, stock.monitor],
                               capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1 and str(port) in done.stderr
+    assert done.returncode == 1 and address in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("argument", ["--help", "-h", "--version"])
