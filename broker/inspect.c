@@ -127,7 +127,7 @@ void inspect_server(struct inspect_server *out)
         .ping_max = (uint64_t)options->ping_max,
         .max_connections = (uint64_t)options->max_connections,
         .max_control_line = (uint64_t)options->max_control_line,
-        .max_payload = (uint64_t)options->max_payload,
+        .max_payload = options->max_payload,
         .max_pending = (uint64_t)options->max_pending,
         .max_subscriptions = (uint64_t)options->max_subscriptions,
         .cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),

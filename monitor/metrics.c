@@ -86,7 +86,7 @@ static void write_row(struct prom_text *text, const char *labels, enum metric_id
                       struct value value)
 {
     enum metric_unit unit = metric_descriptors[id].unit;
-    if (value.form == VALUE_ABSENT)
+    if (value.form == VALUE_ABSENT || value.form == VALUE_UNLIMITED)
         return;
     prom_text_row(text, &metric_descriptors[id]);
     if (value.form == VALUE_REAL)

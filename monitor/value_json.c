@@ -9,7 +9,9 @@ void value_json_write(struct json_writer *json, enum metric_id id, struct value 
     char text[CLOCK_TEXT_MAX];
     if (value.form == VALUE_ABSENT)
         return;
-    if (value.form == VALUE_REAL)
+    if (value.form == VALUE_UNLIMITED)
+        json_write_signed(json, row->key, -1);
+    else if (value.form == VALUE_REAL)
         json_write_real(json, row->key, value.real);
     else if (row->unit == METRIC_UNIT_TIME)
         json_write_time(json, row->key, (int64_t)value.integer);

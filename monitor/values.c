@@ -40,7 +40,9 @@ struct value values_server(const struct inspect_server *server, enum metric_id i
     case METRIC_routes:
     case METRIC_remotes:
     case METRIC_leafnodes: return integer(0);
-    case METRIC_max_payload: return integer(server->max_payload);
+    case METRIC_max_payload:
+        return server->max_payload < 0 ? (struct value){.form = VALUE_UNLIMITED}
+                                       : integer((uint64_t)server->max_payload);
     case METRIC_max_pending: return integer(server->max_pending);
     case METRIC_max_control_line: return integer(server->max_control_line);
     case METRIC_max_subscriptions:

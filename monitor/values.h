@@ -8,9 +8,10 @@
 #include "broker/inspect.h"
 #include "monitor/endpoints.h"
 
-/* Integers are exact; times and durations are nanoseconds. */
+/* Integers are exact; times and durations are nanoseconds. UNLIMITED is -1 in a document and no sample in
+ * /metrics. */
 struct value {
-    enum { VALUE_ABSENT, VALUE_INTEGER, VALUE_REAL } form;
+    enum { VALUE_ABSENT, VALUE_UNLIMITED, VALUE_INTEGER, VALUE_REAL } form;
     union {
         uint64_t integer;
         double real;
