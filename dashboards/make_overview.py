@@ -276,7 +276,7 @@ def clients():
               "connections of now. p99 above 100 ms: a slow network, or clients too busy to answer.",
               "s", *[("histogram_quantile(%s, sum by (le) (nats_connections_rtt_seconds_bucket{S}))" % q,
                       f"p{int(q * 100)}") for q in (0.5, 0.9, 0.99)],
-              thresholds=steps(NONE, (0.1, ORANGE), (1, RED)), empty="needs clearwing-exporter and clients"),
+              thresholds=steps(NONE, (0.1, ORANGE), (1, RED)), empty="no clients"),
     ]
 
 
@@ -294,7 +294,7 @@ def problems():
               "/connz?sort=pending names it.",
               "percentunit", ("PER_SERVER (nats_connections_pending_bytes_max{S} / nats_server_max_pending_bytes{S})",
                               "{{nats_server}}"),
-              thresholds=steps(NONE, (0.25, ORANGE), (0.75, RED)), reach=0.1, empty="needs clearwing-exporter"),
+              thresholds=steps(NONE, (0.25, ORANGE), (0.75, RED)), reach=0.1),
         graph("Stalls and stale connections / min", "**Stalled:** a publisher was held back because a subscriber's "
               "queue was nearly full. **Stale:** a connection was closed because it did not answer PINGs. Counted by "
               "Clearwing and by nats-server 2.12 and later.",

@@ -17,20 +17,13 @@ RULES = FOLDER / "alerts.yml"
 UNIT_SUFFIX = {"NONE": "", "BYTES": "_bytes", "SECONDS": "_seconds", "NS": "_seconds", "DURATION": "_seconds",
                "TIME": "_seconds", "PERCENT": "_cores", "CORES": "_cores", "RATIO": "_ratio"}
 
-# What only the exporter can tell, because it needs a look from outside or over all connections: name to kind. The live
-# test asks a running exporter for each of them.
-EXPORTER_ONLY = {
-    "nats_up": "gauge",
-    "nats_connections_pending_bytes_max": "gauge",
-    "nats_connections_closed_total": "counter",
-    "nats_connections_rtt_seconds_bucket": "gauge",
-}
-# What a server tells about itself beside the table's numbers: identity and health.
-IDENTITY = {"nats_server_info": "gauge", "nats_server_health_status": "gauge"}
 PROMETHEUS = {"up": "gauge", "ALERTS": "gauge"}
 LABELS = {"job", "instance", "nats_cluster", "nats_server", "version", "reason", "le", "alertname", "alertstate"}
 
-ROW = re.compile(r'^METRIC_\w+\s*\(\s*\w+\s*,\s*(\w+)\s*,\s*(\w+)\s*,(?:\s*(?:SUM|MAX)\s*,)?\s*"([^"]+)"', re.M)
+# A row of the table: field, sometimes a scope, kind, unit, sometimes how workers combine, name.
+ROW = re.compile(r'^METRIC_\w+\s*\(\s*\w+\s*,(?:\s*[A-Z_]+\s*,)?\s*(COUNTER|GAUGE)\s*,\s*(\w+)\s*,'
+                 r'(?:\s*(?:SUM|MAX)\s*,)?\s*"([^"]+)"', re.M)
+DISTRIBUTIONS = {"nats_connections_rtt_seconds", "nats_connections_queue_bytes"}
 
 
 def table():
@@ -42,9 +35,15 @@ def table():
     return names
 
 
+def rows():
+    """How many rows the table has; each must have been read by table()."""
+    return len(re.findall(r"^METRIC_\w+\s*\(", (ROOT / "broker" / "metrics.def").read_text(), re.M))
+
+
 def known_metrics():
     recorded = {rule["record"]: "gauge" for rule in rules() if "record" in rule}
-    return table() | EXPORTER_ONLY | IDENTITY | PROMETHEUS | recorded
+    buckets = {name + "_bucket": "gauge" for name in DISTRIBUTIONS & set(table())}
+    return table() | buckets | PROMETHEUS | recorded
 
 
 def overview():

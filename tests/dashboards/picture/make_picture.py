@@ -30,7 +30,7 @@ LOADERS = ["--loader:.svg=dataurl", "--loader:.woff2=dataurl", "--loader:.ttf=da
 
 def answers(kind, job, seconds):
     """What the data source answers to each target of each panel, all at one moment."""
-    with scene(kind, "-n", "nats-1") as prometheus:
+    with scene(kind) as prometheus:
         time.sleep(seconds)
         prometheus.pinned = time.time()
         chosen = choose(prometheus, job)
