@@ -295,11 +295,14 @@ void fetch_change(struct fetch *fetch, const struct fetch_wish *wish)
     pthread_mutex_lock(&fetch->lock);
     if (fetch->wish.interval_ns != wish->interval_ns && !fetch->polling)
         fetch->next_ns += wish->interval_ns - fetch->wish.interval_ns;
-    bool asks_more = wish->limit != fetch->wish.limit || wish->sort != fetch->wish.sort ||
-                     wish->connections != fetch->wish.connections;
+    /* Another list is worth an extra poll if the next one is far; a short distance would bend the
+     * rates. */
+    bool other_list = wish->limit != fetch->wish.limit || wish->sort != fetch->wish.sort;
+    bool far = fetch->next_ns - clock_mono_ns() > NS_PER_SEC;
+    bool now = (wish->connections && !fetch->wish.connections) || (other_list && far);
     fetch->detail = wish->detail_cid && wish->detail_cid != fetch->wish.detail_cid;
     fetch->wish = *wish;
-    wake(fetch, asks_more);
+    wake(fetch, now);
     pthread_mutex_unlock(&fetch->lock);
 }
 
