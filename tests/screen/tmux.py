@@ -1,7 +1,9 @@
 """A real terminal for the viewer: a tmux server of its own, whose screen can be read and typed into."""
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 import time
 
 from tests.support.server import BIN
@@ -13,8 +15,10 @@ class Terminal:
     """Runs a command in a window of the given size. `screen()` is what a person sees, as a list of lines."""
 
     def __init__(self, *command, width=80, height=24, env=None):
-        self.name = f"clearwing-{os.getpid()}-{time.monotonic_ns()}"
-        self._environment = dict(os.environ, LANG="C.UTF-8", LC_ALL="C.UTF-8", TZ="UTC")
+        self.name = f"clearwing-{os.getpid()}"
+        self._folder = tempfile.mkdtemp(prefix="tmux-")
+        self._environment = dict(os.environ, LANG="C.UTF-8", LC_ALL="C.UTF-8", TZ="UTC",
+                                 TMUX_TMPDIR=self._folder)
         self._environment.pop("TMUX", None)
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", width, "-y", height,
                   "bash --norc --noprofile")
@@ -68,6 +72,7 @@ class Terminal:
 
     def close(self):
         subprocess.run(["tmux", "-L", self.name, "kill-server"], env=self._environment, capture_output=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self):
         return self
