@@ -10,6 +10,7 @@
 
 static _Atomic uint64_t allocations;
 static _Atomic uint64_t fail_at;
+static _Atomic uint64_t live_blocks;
 
 static bool may_allocate(void)
 {
@@ -27,6 +28,24 @@ uint64_t mem_allocations(void)
 {
     return atomic_load(&allocations);
 }
+
+uint64_t mem_live_blocks(void)
+{
+    return atomic_load(&live_blocks);
+}
+
+static void *count_new(void *block)
+{
+    if (block)
+        atomic_fetch_add(&live_blocks, 1);
+    return block;
+}
+
+static void count_gone(const void *block)
+{
+    if (block)
+        atomic_fetch_sub(&live_blocks, 1);
+}
 #else
 static bool may_allocate(void)
 {
@@ -42,21 +61,37 @@ uint64_t mem_allocations(void)
 {
     return 0;
 }
+
+uint64_t mem_live_blocks(void)
+{
+    return 0;
+}
+
+static void *count_new(void *block)
+{
+    return block;
+}
+
+static void count_gone(const void *block)
+{
+    (void)block;
+}
 #endif
 
 void *mem_alloc(size_t bytes)
 {
-    return may_allocate() ? malloc(bytes) : NULL;
+    return may_allocate() ? count_new(malloc(bytes)) : NULL;
 }
 
 void *mem_zalloc(size_t bytes)
 {
-    return may_allocate() ? calloc(1, bytes) : NULL;
+    return may_allocate() ? count_new(calloc(1, bytes)) : NULL;
 }
 
 void *mem_realloc(void *block, size_t bytes)
 {
-    return may_allocate() ? realloc(block, bytes) : NULL;
+    void *larger = may_allocate() ? realloc(block, bytes) : NULL;
+    return block ? larger : count_new(larger);
 }
 
 void *mem_zalloc_or_exit(size_t bytes)
@@ -75,7 +110,7 @@ void *mem_zalloc_aligned(size_t bytes)
     void *block = may_allocate() ? aligned_alloc(64, whole) : NULL;
     if (block)
         memset(block, 0, whole);
-    return block;
+    return count_new(block);
 }
 
 char *mem_copy_string(struct span text)
@@ -91,5 +126,6 @@ char *mem_copy_string(struct span text)
 
 void mem_free(void *block)
 {
+    count_gone(block);
     free(block);
 }

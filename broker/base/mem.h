@@ -1,5 +1,5 @@
-/* Allocation: the only place that calls malloc. Counts live bytes and blocks, and in tests can be made to fail
- * at the n-th call, so that every caller's failure path can be walked.
+/* Allocation: the only place that calls malloc. In tests it counts live blocks, and can be made to fail at the
+ * n-th call, so that every caller's failure path can be walked.
  *
  * mem_new and friends may return NULL; the caller closes what it must and goes on. mem_new_or_exit is for
  * start-up, where there is nothing to go on with. Any thread. The caller owns what it gets. */
@@ -21,5 +21,7 @@ void mem_free(void *block);
 void mem_fail_at(uint64_t n);
 /* Allocations asked for since the process started. */
 uint64_t mem_allocations(void);
+/* Tests only: blocks allocated and not freed. */
+uint64_t mem_live_blocks(void);
 
 #endif
