@@ -47,20 +47,14 @@ def test_missing_tool_is_a_failure(monkeypatch):
         tools.need("no-such-tool", "no-such-package")
 
 
-@pytest.mark.parametrize(
-    "find, variable",
-    [
-        (tools.prometheus_nats_exporter, "CLEARWING_PROMETHEUS_NATS_EXPORTER"),
-        (tools.nats_top, "CLEARWING_NATS_TOP"),
-    ],
-)
-def test_provided_tool(monkeypatch, tmp_path, find, variable):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv(variable, "")
-    with pytest.raises(tools.ToolMissing, match=f"is not installed: .* {variable}$"):
-        find()
+def test_provided_exporter(monkeypatch, tmp_path):
+    monkeypatch.delenv(tools.STOCK_EXPORTER, raising=False)
+    with pytest.raises(tools.ToolMissing, match=f"^{tools.STOCK_EXPORTER} does not name a"):
+        tools.prometheus_nats_exporter()
     tool = tmp_path / "tool"
+    monkeypatch.setenv(tools.STOCK_EXPORTER, str(tool))
+    with pytest.raises(tools.ToolMissing, match=f"names {tool}, which is not a program$"):
+        tools.prometheus_nats_exporter()
     tool.write_text("")
     tool.chmod(0o755)
-    monkeypatch.setenv(variable, str(tool))
-    assert find() == str(tool)
+    assert tools.prometheus_nats_exporter() == str(tool)

@@ -150,19 +150,28 @@ def python_client():
 CLIENTS = {"python": python_client, "javascript": javascript_client, "go": go_client, "c": c_client}
 
 
-def provided(program, variable):
-    """A tool that no package of ours can bring: from the environment variable, or found on PATH."""
-    path = os.environ.get(variable) or shutil.which(program)
-    if not path or not os.access(path, os.X_OK):
-        raise ToolMissing(
-            f"{program} is not installed: put it on PATH, or name the binary in {variable}"
+@functools.cache
+def nats_top():
+    """The stock nats-top, built unmodified from the module that go/tools pins."""
+    go = need("go", "Go 1.24 or newer")
+    target = CACHE / "interop" / "nats-top"
+    with locked("nats-top"):
+        run(
+            [go, "build", "-mod=readonly", "-o", str(target), "github.com/nats-io/nats-top"],
+            "go build nats-top",
+            cwd=HERE / "go" / "tools",
         )
-    return path
+    return [str(target)]
+
+
+STOCK_EXPORTER = "CLEARWING_PROMETHEUS_NATS_EXPORTER"
 
 
 def prometheus_nats_exporter():
-    return provided("prometheus-nats-exporter", "CLEARWING_PROMETHEUS_NATS_EXPORTER")
-
-
-def nats_top():
-    return provided("nats-top", "CLEARWING_NATS_TOP")
+    """The binary that the environment names; nothing here builds it."""
+    path = os.environ.get(STOCK_EXPORTER)
+    if not path:
+        raise ToolMissing(f"{STOCK_EXPORTER} does not name a prometheus-nats-exporter binary")
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        raise ToolMissing(f"{STOCK_EXPORTER} names {path}, which is not a program")
+    return path
