@@ -32,7 +32,8 @@ NOT_TOLD = {
 @contextlib.contextmanager
 def scene(kind):
     """One server, under a name: without one the exporter calls it by its address and its own /metrics by its id."""
-    with stack.folder() as folder, Server(kind, "--name", "nats-1") as server, stack.exporter(folder, server) as exporter:
+    with stack.folder() as folder, Server(kind, "--name", "nats-1") as server, \
+            stack.exporter(folder, server) as exporter:
         targets = {"nats-exporter": exporter}
         if kind == "clearwing":
             targets["clearwing"] = server.monitor.removeprefix("http://")
@@ -123,6 +124,16 @@ def test_first_screen_is_right(scenes, kind, job):
     assert sent / 2 < shown("Messages in / s") < sent * 1.5
     assert shown("Messages out / s") > 0
     assert shown("Slow consumers") == 0
+
+
+@WAYS
+def test_closed_connections_count_once(scenes, kind, job):
+    """The two sources spell the reasons differently, so that adding both would double the total."""
+    prometheus = scenes(kind)
+    answer = prometheus.instant(TARGETS["Closed connections / min by reason", "A"]["expr"], **choose(prometheus, job))
+    opened = prometheus.instant("60 * max(rate(nats_server_connections_opened_total[8s]))")
+    closed = sum(float(series["value"][1]) for series in answer)
+    assert closed > 0 and abs(closed / float(opened[0]["value"][1]) - 1) < 0.3, answer
 
 
 @WAYS
