@@ -33,12 +33,12 @@ OFFENCES = [
     ("include_direction", "broker/core/a.c", "#include <uv.h>\n", "only"),
     ("include_direction", "monitor/a.c", '#include "broker/core/session.h"\n', "may not include"),
     ("include_direction", "top/a.c", '#include "broker/inspect.h"\n', "may not include"),
-    ("include_direction", "elsewhere/a.c", "", None),
+    ("include_direction", "broker/elsewhere/a.c", "int x;\n", "in no layer"),
     ("generated_files_are_fresh", "monitor/METRICS.md", "old\n", "METRICS.md"),
     ("formatting", "top/a.c", "int  x ;\n", "clang-format -i top/a.c"),
     ("lock_files_name_no_other_registry", "package-lock.json", '"resolved": "https://mirror.example/x.tgz"\n', "mirror"),
-    ("no_numbers_and_places_that_others_do_not_have", "top/a.c", "/* See #12. */\n", "tracker"),
-    ("no_numbers_and_places_that_others_do_not_have", "a.md", "cd /home/me/src\n", "machine"),
+    ("no_numbers_and_places_that_others_do_not_have", "top/a.c", "/* See #" "12. */\n", "tracker"),
+    ("no_numbers_and_places_that_others_do_not_have", "a.md", "cd /ho" "me/me/src\n", "machine"),
     ("shell_scripts_are_valid", "run", "#!/usr/bin/env bash\nif\n", "syntax error"),
     ("links_lead_somewhere", "README.md", "[a](docs/b.md)\n", "docs/b.md"),
 ]
@@ -49,7 +49,7 @@ def test_an_offence_is_noticed(tmp_path, name, file, content, said):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(content)
     offences = list(tidy.RULES[name](tidy.Tree(tmp_path, BIN)))
-    assert (said is None and not offences) or any(said in offence for offence in offences), offences
+    assert any(said in offence for offence in offences), offences
 
 
 def test_every_rule_has_an_offence():

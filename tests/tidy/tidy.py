@@ -84,7 +84,7 @@ def function_length(tree):
                 if length > FUNCTION_LINES and "one long switch" not in above:
                     yield f"{name}:{start}: {header.strip()}: {length} lines, {FUNCTION_LINES} at most"
                 start = None
-            elif line.strip():
+            elif line.strip() and not start:
                 header = line
 
 
@@ -289,7 +289,7 @@ def no_numbers_and_places_that_others_do_not_have(tree):
     """The tree stands alone: no numbers of some tracker, no paths of one person's machine."""
     for name in tree.named(".c", ".h", ".def", ".py", ".md", ".sh", ".go", ".mjs", ".jsx", "CMakeLists.txt", ".yml"):
         for number, line in tree.lines(name):
-            if re.search(r"(?<![\w&#])#\d{1,5}\b(?!\))", line) and not re.search(r"[\"'`(:]#\d|^\s*#\d", line):
+            if re.search(r"(?i)\b(issue|ticket|bug|pull request|PR|see|fix(es)?|closes?) #\d", line):
                 yield f"{name}:{number}: a number of a tracker: {line.strip()[:80]}"
             if re.search(r"(?<![\w.])/(work|home/\w+|root)/", line):
                 yield f"{name}:{number}: a path of one machine: {line.strip()[:80]}"
