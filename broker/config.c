@@ -1,12 +1,14 @@
 /* Entries into a tree: recursive descent over config_lex.c.
  *
- * Everything made while reading lives in chunks that are freed together. A scope is a map under construction and the
- * scopes around it; a variable is looked for in them from the inside out, so it must have been set further up in the file.
- * Then in the environment, whose text is read like a value. An included file starts with no scopes, and its entries are
- * laid over the map that names it.
+ * Everything made while reading lives in chunks that are freed together. A scope is a map under
+ * construction and the scopes around it; a variable is looked for in them from the inside out, so
+ * it must have been set further up in the file. Then in the environment, whose text is read like a
+ * value. An included file starts with no scopes, and its entries are laid over the map that names
+ * it.
  *
- * Limits: nested maps and arrays, included files and variables inside variables go NESTING_MAX deep, a file has at most
- * FILE_BYTES_MAX bytes. None of these is nats-server's, and no sane file meets them.
+ * Limits: nested maps and arrays, included files and variables inside variables go NESTING_MAX
+ * deep, a file has at most FILE_BYTES_MAX bytes. None of these is nats-server's, and no sane file
+ * meets them.
  */
 #include "broker/config.h"
 
@@ -195,10 +197,11 @@ static bool is_time(const char *text)
 static int make_scalar(struct reader *reader, enum config_item_kind kind,
                        const struct config_item *item, const struct config_value **out)
 {
-    static const enum config_kind kinds[] = {
-        [CONFIG_ITEM_STRING] = CONFIG_STRING, [CONFIG_ITEM_BOOL] = CONFIG_BOOL,
-        [CONFIG_ITEM_INTEGER] = CONFIG_INTEGER, [CONFIG_ITEM_FLOAT] = CONFIG_FLOAT,
-        [CONFIG_ITEM_TIME] = CONFIG_TIME};
+    static const enum config_kind kinds[] = {[CONFIG_ITEM_STRING] = CONFIG_STRING,
+                                             [CONFIG_ITEM_BOOL] = CONFIG_BOOL,
+                                             [CONFIG_ITEM_INTEGER] = CONFIG_INTEGER,
+                                             [CONFIG_ITEM_FLOAT] = CONFIG_FLOAT,
+                                             [CONFIG_ITEM_TIME] = CONFIG_TIME};
     struct config_value *value = new_value(reader->config, kinds[kind]);
     value->text = (struct span){copy_text(reader->config, item->text), item->text.len};
     *out = value;
@@ -211,7 +214,8 @@ static int make_scalar(struct reader *reader, enum config_item_kind kind,
                          strcasecmp(value->text.ptr, "yes") == 0 ||
                          strcasecmp(value->text.ptr, "on") == 0;
     if (kind == CONFIG_ITEM_TIME && !is_time(value->text.ptr))
-        return fail_at(reader, item, "expected Zulu formatted DateTime, but got '%s'", value->text.ptr);
+        return fail_at(reader, item, "expected Zulu formatted DateTime, but got '%s'",
+                       value->text.ptr);
     return 0;
 }
 
@@ -262,9 +266,9 @@ static int resolve(struct reader *reader, const struct scope *scope, const struc
     const char *name = copy_text(reader->config, item->text);
     if (strncmp(name, "2a$", 3) == 0) { /* a bcrypt hash, not a name */
         struct config_value *value = new_value(reader->config, CONFIG_STRING);
-        value->text = (struct span){copy_text(reader->config, (struct span){item->text.ptr - 1,
-                                                                           item->text.len + 1}),
-                                    item->text.len + 1};
+        value->text = (struct span){
+            copy_text(reader->config, (struct span){item->text.ptr - 1, item->text.len + 1}),
+            item->text.len + 1};
         *out = value;
         return 0;
     }
@@ -295,10 +299,10 @@ static int read_map(struct reader *reader, const struct scope *outer,
 static int read_array(struct reader *reader, const struct scope *outer,
                       const struct config_value **out);
 
-static int read_value(struct reader *reader, const struct scope *scope, bool newlines,
+static int read_value(struct reader *reader, const struct scope *scope, bool in_map,
                       struct config_item *item, const struct config_value **out)
 {
-    enum config_item_kind kind = config_lex_value(&reader->lex, newlines, item);
+    enum config_item_kind kind = config_lex_value(&reader->lex, in_map, item);
     switch (kind) {
     case CONFIG_ITEM_ERROR: return fail_at_line(reader);
     case CONFIG_ITEM_MAP: return read_map(reader, scope, out);
@@ -345,9 +349,9 @@ static int include(struct reader *reader, const struct config_item *item, struct
     return 0;
 }
 
-/* A key and its value, or an include, at the first byte of the key. At the top the file may end after a key, which is an
- * error here: nats-server leaves it out without a word. */
-static int read_entry(struct reader *reader, const struct scope *scope, bool newlines)
+/* A key and its value, or an include, at the first byte of the key. At the top the file may end
+ * after a key, which is an error here: nats-server leaves it out without a word. */
+static int read_entry(struct reader *reader, const struct scope *scope, bool in_map)
 {
     struct config_item key, item;
     struct config_entry entry = {.file = reader->file};
@@ -363,7 +367,7 @@ static int read_entry(struct reader *reader, const struct scope *scope, bool new
     entry.key = copy_text(reader->config, key.text);
     entry.line = key.line;
     entry.column = key.column;
-    int failed = read_value(reader, scope, newlines, &item, &entry.value);
+    int failed = read_value(reader, scope, in_map, &item, &entry.value);
     if (!failed)
         add(reader->config, scope->map, &entry);
     return failed;
@@ -379,14 +383,16 @@ static int end_map_entry(struct reader *reader, bool *more)
         *more = byte != '}';
         if (!*more || byte == ';' || byte == ',' || config_lex_is_newline(byte))
             return 0;
-        return fail_lexing(reader, byte == CONFIG_LEX_END
-                                       ? "Unexpected EOF processing map."
-                                       : "Expected a map value terminator \",\" or a map terminator "
-                                         "\"}\", but got '%s' instead.");
+        return fail_lexing(reader,
+                           byte == CONFIG_LEX_END
+                               ? "Unexpected EOF processing map."
+                               : "Expected a map value terminator \",\" or a map terminator "
+                                 "\"}\", but got '%s' instead.");
     }
 }
 
-static int read_map(struct reader *reader, const struct scope *outer, const struct config_value **out)
+static int read_map(struct reader *reader, const struct scope *outer,
+                    const struct config_value **out)
 {
     struct config_value *map = new_value(reader->config, CONFIG_MAP);
     const struct scope scope = {outer, map};
@@ -467,49 +473,55 @@ static int read_array(struct reader *reader, const struct scope *outer,
     return 0;
 }
 
-/* To the end of an entry of the outermost level. */
-static int end_top_entry(struct reader *reader)
+/* To the end of an entry of the outermost level. A brace ends one too, whether or not it has a
+ * partner. */
+static int end_top_entry(struct reader *reader, int *open_braces)
 {
     for (;;) {
         int byte = config_lex_next(&reader->lex);
         if (config_lex_is_blank(byte) || config_lex_comment(&reader->lex, byte))
             continue;
-        if (byte == '}')
-            config_lex_back(&reader->lex);
+        if (byte == '}' && *open_braces > 0)
+            --*open_braces;
         if (byte == '}' || byte == ';' || byte == ',' || config_lex_is_newline(byte) ||
             byte == CONFIG_LEX_END)
             return 0;
-        return fail_lexing(reader, "Expected a top-level value to end with a new line, comment or EOF, "
-                                   "but got '%s' instead.");
+        return fail_lexing(reader,
+                           "Expected a top-level value to end with a new line, comment or EOF, "
+                           "but got '%s' instead.");
     }
 }
 
-/* The whole input. Braces around all of it may be there, and one closing brace too many at the end. */
+/* The whole input. There may be braces around entries, and one closing brace too many at the end.
+ */
 static int read_top(struct reader *reader, struct config_value *map)
 {
     const struct scope scope = {NULL, map};
     int open_braces = 0;
-    bool closed = false;
+    bool over = false;
     for (;;) {
         int byte = config_lex_next(&reader->lex);
         if (config_lex_is_space(byte) || config_lex_comment(&reader->lex, byte))
             continue;
         if (byte == CONFIG_LEX_END)
             return 0;
-        if (closed)
-            return fail_lexing(reader, "Unexpected '%s' after the closing brace");
+        if (over)
+            return fail_lexing(reader, "Unexpected '%s' after the last closing brace");
+        if (byte == '/')
+            return fail_lexing(reader, "Unexpected '%s'");
         if (byte == '{') {
             open_braces++;
             continue;
         }
         if (byte == '}') {
-            closed = --open_braces <= 0;
+            over = open_braces == 0;
+            open_braces -= over ? 0 : 1;
             continue;
         }
         config_lex_back(&reader->lex);
         int failed = read_entry(reader, &scope, false);
         if (!failed)
-            failed = end_top_entry(reader);
+            failed = end_top_entry(reader, &open_braces);
         if (failed)
             return failed;
     }
@@ -576,16 +588,26 @@ static int read_file(struct config *config, const char *path, const struct reade
     return read_top(&reader, map);
 }
 
+/* Texts of the file may hold anything; an error is one line. */
+static void make_one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 int config_read(const char *path, struct config **out, char error[CONFIG_ERROR_MAX])
 {
     struct config *config = mem_zalloc_or_exit(sizeof *config);
     struct config_value *root = new_value(config, CONFIG_MAP);
     config->root = root;
     int failed = read_file(config, path, NULL, root, error);
-    if (failed)
+    if (failed) {
+        make_one_line(error);
         config_free(&config);
-    else
+    } else {
         *out = config;
+    }
     return failed;
 }
 

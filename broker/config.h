@@ -1,7 +1,7 @@
 /* A file in nats-server's configuration language as a tree. What the keys mean is not known here.
  *
- * Start-up only, main thread; out of memory ends the process. The tree and all its texts belong to struct config.
- * Variables and includes are resolved: a value may hang in several places. */
+ * Start-up only, main thread; out of memory ends the process. The tree and all its texts belong to
+ * struct config. Variables and includes are resolved: a value may hang in several places. */
 #ifndef BROKER_CONFIG_H
 #define BROKER_CONFIG_H
 
@@ -24,7 +24,7 @@ struct config_value {
     bool boolean;
     int64_t integer; /* the size suffix is worked in */
     double real;
-    struct span text;             /* with a final NUL that is not counted */
+    struct span text; /* with a final NUL that is not counted */
     /* Of an array or a map, in order; of equal keys the last one's value is there. */
     struct config_entry *entries, *last;
 };
@@ -33,8 +33,8 @@ struct config_entry {
     struct config_entry *next;
     const struct config_value *value;
     const char *key; /* NULL in an array */
-    /* Where the key is; of an array's element, the element. Lines count from 1; columns from 0 on the first line and from
-     * 1 on the others, as nats-server's. */
+    /* Where the key is; of an array's element, the element. Lines count from 1; columns from 0 on
+     * the first line and from 1 on the others, as nats-server's. */
     const char *file;
     int line, column;
     bool used_as_variable;
@@ -51,7 +51,8 @@ const struct config_value *config_root(const struct config *config);
 /* "a string", "a map", ... */
 const char *config_kind_name(enum config_kind kind);
 
-/* "sha256:" and the hash of the tree as JSON with sorted keys: comments and layout do not change it. */
+/* "sha256:" and the hash of the tree as JSON with sorted keys: comments and layout do not change
+ * it. */
 void config_digest(const struct config *config, char out[CONFIG_DIGEST_BYTES]);
 
 #endif

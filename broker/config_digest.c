@@ -1,5 +1,6 @@
-/* The tree as JSON, hashed while it is written. Bytes must be those of Go's encoder, so that the digest is the one that
- * nats-server logs for the same file: sorted keys, shortest floats, <>& escaped, one newline at the end. */
+/* The tree as JSON, hashed while it is written. Bytes must be those of Go's encoder, so that the
+ * digest is the one that nats-server logs for the same file: sorted keys, shortest floats, <>&
+ * escaped, one newline at the end. */
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -77,24 +78,34 @@ static void put_string(struct hash *hash, struct span text)
 
 /* ---- values ---- */
 
-/* The fewest digits that read back the same; an exponent only for the very small and the very large. */
+/* The fewest digits that read back the same; an exponent only for the very small and the very
+ * large. */
 static void put_float(struct hash *hash, double real)
 {
-    char text[64];
-    int digits = 1;
+    char text[64], zeros[32];
+    int digits = 0;
     do {
-        snprintf(text, sizeof text, "%.*e", digits - 1, real);
+        snprintf(text, sizeof text, "%.*e", digits, real);
     } while (strtod(text, NULL) != real && digits++ < 17);
     double size = real < 0 ? -real : real;
-    bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
     char *exponent = strchr(text, 'e');
-    int power = atoi(exponent + 1);
-    int places = digits - 1 - power;
-    if (plain)
-        snprintf(text, sizeof text, "%.*f", places > 0 ? places : 0, real);
-    else if (exponent[1] == '-' && exponent[2] == '0') /* e-09 is e-9 */
-        memmove(exponent + 2, exponent + 3, strlen(exponent + 3) + 1);
-    put_text(hash, text);
+    int power = atoi(exponent + 1), missing = power - digits;
+    if (size != 0 && (size < 1e-6 || size >= 1e21)) {
+        if (exponent[1] == '-' && exponent[2] == '0') /* e-09 is e-9 */
+            memmove(exponent + 2, exponent + 3, strlen(exponent + 3) + 1);
+        put_text(hash, text);
+    } else if (missing <= 0) {
+        snprintf(text, sizeof text, "%.*f", -missing, real);
+        put_text(hash, text);
+    } else { /* all digits are in front of the point, and zeros follow */
+        *exponent = '\0';
+        char *point = strchr(text, '.');
+        if (point)
+            memmove(point, point + 1, strlen(point));
+        put_text(hash, text);
+        snprintf(zeros, sizeof zeros, "%0*d", missing, 0);
+        put_text(hash, zeros);
+    }
 }
 
 static void put_value(struct hash *hash, const struct config_value *value);

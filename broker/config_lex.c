@@ -1,10 +1,12 @@
-/* The lexical rules are nats-server's with their oddities, because files depend on them: what a bare word may hold, which
- * digits turn into a string when a letter follows, that 5m is five million.
+/* The lexical rules are nats-server's with their oddities, because files depend on them: what a
+ * bare word may hold, which digits turn into a string when a letter follows, that 5m is five
+ * million.
  *
- * The reader goes byte by byte and can step back once. Nothing above ASCII means anything to the language, so UTF-8
- * passes through as it is. A line number is that of the last byte read, which for a missing value at the end of a line is
- * the next line, as nats-server counts. Where that server loops for ever or forgets a key (a map or a string that the file
- * ends in), this one reports an error.
+ * The reader goes byte by byte and can step back once. Nothing above ASCII means anything to the
+ * language, so UTF-8 passes through as it is. A line number is that of the last byte read, which
+ * for a missing value at the end of a line is the next line, as nats-server counts. Where that
+ * server loops for ever or forgets a key (a map or a string that the file ends in), this one
+ * reports an error.
  */
 #include "broker/config_lex.h"
 
@@ -132,7 +134,8 @@ enum config_item_kind config_lex_fail(struct config_lex *lex, const char *text)
     show_byte(lex, byte);
     const char *mark = strstr(text, "%s");
     if (mark)
-        snprintf(lex->error, sizeof lex->error, "%.*s%s%s", (int)(mark - text), text, byte, mark + 2);
+        snprintf(lex->error, sizeof lex->error, "%.*s%s%s", (int)(mark - text), text, byte,
+                 mark + 2);
     else
         snprintf(lex->error, sizeof lex->error, "%s", text);
     return CONFIG_ITEM_ERROR;
@@ -164,7 +167,8 @@ static enum config_item_kind lex_include(struct config_lex *lex, struct config_i
     if (config_lex_is_newline(byte) || byte == CONFIG_LEX_END)
         return config_lex_fail(lex, "Expected include value but found new line");
     static const char refused[] = "[{(\\-";
-    static const char *const found[] = {"an array", "a map", "a block", "an escape sequence", "a number"};
+    static const char *const found[] = {"an array", "a map", "a block", "an escape sequence",
+                                        "a number"};
     const char *mark = is_digit(byte) ? refused + 4 : strchr(refused, byte);
     if (mark) {
         snprintf(lex->error, sizeof lex->error, "Expected include value but found start of %s",
@@ -239,8 +243,9 @@ static int read_escape(struct config_lex *lex)
         if (escapes[i] == byte)
             return escapes[i + 1];
     if (byte != 'x') {
-        config_lex_fail(lex, "Invalid escape character '%s'. Only the following escape characters are "
-                             "allowed: \\xXX, \\t, \\n, \\r, \\\", \\\\.");
+        config_lex_fail(lex,
+                        "Invalid escape character '%s'. Only the following escape characters are "
+                        "allowed: \\xXX, \\t, \\n, \\r, \\\", \\\\.");
         return -1;
     }
     int high = config_lex_next(lex);
@@ -274,8 +279,9 @@ static enum config_item_kind kind_of_word(struct config_item *item)
     return CONFIG_ITEM_VARIABLE;
 }
 
-/* From start, of which some may be read already: up to the quote, or without one to what ends a bare word. Escapes are
- * resolved in place: the text only gets shorter, and to is where its next byte goes. */
+/* From start, of which some may be read already: up to the quote, or without one to what ends a
+ * bare word. Escapes are resolved in place: the text only gets shorter, and to is where its next
+ * byte goes. */
 static enum config_item_kind lex_string(struct config_lex *lex, int quote, struct config_item *item)
 {
     size_t to = lex->at;
@@ -315,8 +321,8 @@ static enum config_item_kind lex_block(struct config_lex *lex, struct config_ite
         byte = config_lex_next(lex);
         if (byte == CONFIG_LEX_END)
             return config_lex_fail(lex, "Unexpected EOF processing block.");
-        bool alone = byte == ')' && before == '\n' &&
-                     (lex->at >= lex->len || lex->input[lex->at] == '\n');
+        bool alone =
+            byte == ')' && before == '\n' && (lex->at >= lex->len || lex->input[lex->at] == '\n');
         if (alone) {
             emit_and_pass(lex, item);
             return CONFIG_ITEM_STRING;
@@ -340,11 +346,12 @@ static enum config_item_kind lex_time(struct config_lex *lex, struct config_item
     for (const char *form = "00-00T00:00:00Z"; *form; form++) {
         int byte = config_lex_next(lex);
         if (*form == '0' && !is_digit(byte))
-            return config_lex_fail(lex, "Expected digit in ISO8601 datetime, but found '%s' instead.");
+            return config_lex_fail(lex,
+                                   "Expected digit in ISO8601 datetime, but found '%s' instead.");
         if (*form != '0' && byte != *form) {
             char text[80];
-            snprintf(text, sizeof text, "Expected '%c' in ISO8601 datetime, but found '%%s' instead.",
-                     *form);
+            snprintf(text, sizeof text,
+                     "Expected '%c' in ISO8601 datetime, but found '%%s' instead.", *form);
             return config_lex_fail(lex, text);
         }
     }
@@ -357,7 +364,8 @@ static enum config_item_kind lex_float(struct config_lex *lex, struct config_ite
 {
     int byte = config_lex_next(lex);
     if (!is_digit(byte))
-        return config_lex_fail(lex, "Floats must have a digit after the '.', but got '%s' instead.");
+        return config_lex_fail(lex,
+                               "Floats must have a digit after the '.', but got '%s' instead.");
     while (is_digit(byte))
         byte = config_lex_next(lex);
     if (byte != '.')
@@ -368,7 +376,8 @@ static enum config_item_kind lex_float(struct config_lex *lex, struct config_ite
 }
 
 /* After the first digit or the sign. */
-static enum config_item_kind lex_number(struct config_lex *lex, bool negative, struct config_item *item)
+static enum config_item_kind lex_number(struct config_lex *lex, bool negative,
+                                        struct config_item *item)
 {
     int byte = config_lex_next(lex);
     if (negative && !is_digit(byte))
@@ -388,7 +397,7 @@ static enum config_item_kind lex_number(struct config_lex *lex, bool negative, s
         do {
             byte = config_lex_next(lex);
         } while (byte != CONFIG_LEX_END && strchr("bBiI", byte));
-    if (ends_bare_string(byte) || (negative && !suffix))
+    if (ends_bare_string(byte) || (negative && !suffix) || is_digit(byte))
         return end_number(lex, CONFIG_ITEM_INTEGER, item);
     config_lex_back(lex);
     return lex_string(lex, 0, item);
@@ -396,13 +405,18 @@ static enum config_item_kind lex_number(struct config_lex *lex, bool negative, s
 
 /* ---- values ---- */
 
-enum config_item_kind config_lex_value(struct config_lex *lex, bool newlines, struct config_item *item)
+enum config_item_kind config_lex_value(struct config_lex *lex, bool in_map,
+                                       struct config_item *item)
 {
     int byte;
     do {
         config_lex_skip(lex);
         byte = config_lex_next(lex);
-    } while (config_lex_is_blank(byte) || (newlines && config_lex_is_space(byte)));
+    } while (config_lex_is_blank(byte) || (in_map && config_lex_is_space(byte)));
+    if (in_map && byte == ',')
+        return config_lex_fail(lex, "Unexpected map value terminator \"%s\".");
+    if (in_map && byte == '}')
+        return config_lex_fail(lex, "Expected value but found the end of the map");
     switch (byte) {
     case '[': emit(lex, item); return CONFIG_ITEM_ARRAY;
     case '{': emit(lex, item); return CONFIG_ITEM_MAP;

@@ -1,6 +1,8 @@
-/* Words of the configuration language: keys, scalars, comments. config.c puts them together. Main thread.
+/* Words of the configuration language: keys, scalars, comments. config.c puts them together. Main
+ * thread.
  *
- * A function that fails returns CONFIG_ITEM_ERROR or false, with the reason in error; line is then that of the reason. */
+ * A function that fails returns CONFIG_ITEM_ERROR or false, with the reason in error; line is then
+ * that of the reason. */
 #ifndef BROKER_CONFIG_LEX_H
 #define BROKER_CONFIG_LEX_H
 
@@ -56,8 +58,10 @@ bool config_lex_is_newline(int byte);
 
 /* KEY, INCLUDE, END or ERROR; at the first byte of the key. The separator was taken as well. */
 enum config_item_kind config_lex_key(struct config_lex *lex, struct config_item *item);
-/* The next value: one of the scalars, VARIABLE, MAP, ARRAY or ERROR. newlines tells whether they may come before it. */
-enum config_item_kind config_lex_value(struct config_lex *lex, bool newlines, struct config_item *item);
+/* The next value: one of the scalars, VARIABLE, MAP, ARRAY or ERROR. In a map newlines may come
+ * before it. */
+enum config_item_kind config_lex_value(struct config_lex *lex, bool in_map,
+                                       struct config_item *item);
 
 /* Sets error to text with the first %s replaced by the byte last read; always CONFIG_ITEM_ERROR. */
 enum config_item_kind config_lex_fail(struct config_lex *lex, const char *text);

@@ -1,5 +1,6 @@
-/* The ports file is written beside its name and then moved there, so that whoever waits for it never reads half of it.
- * Its name is that of the executable as it was called, so a link called nats-server is found like one. */
+/* The ports file is written beside its name and then moved there, so that whoever waits for it
+ * never reads half of it. Its name is that of the executable as it was called, so a link called
+ * nats-server is found like one. */
 #include "broker/files.h"
 
 #include <arpa/inet.h>
@@ -21,7 +22,8 @@ static void add_url(json_t *urls, const char *scheme, const char *host, int port
 {
     char url[URL_MAX];
     bool bare = strchr(host, ':') && host[0] != '[';
-    snprintf(url, sizeof url, "%s://%s%s%s:%d", scheme, bare ? "[" : "", host, bare ? "]" : "", port);
+    snprintf(url, sizeof url, "%s://%s%s%s:%d", scheme, bare ? "[" : "", host, bare ? "]" : "",
+             port);
     json_array_append_new(urls, json_string(url));
 }
 

@@ -1,9 +1,10 @@
-/* The command line, in the manner of Go's flag package: one or two dashes are the same, a value follows after a blank or
- * an equals sign, a switch takes none or one after an equals sign.
+/* The command line, in the manner of Go's flag package: one or two dashes are the same, a value
+ * follows after a blank or an equals sign, a switch takes none or one after an equals sign.
  *
- * The arguments are read once into a list of rows and texts. Then the values are put together from the weakest source to
- * the strongest: defaults, the configuration file, the flags in their order. So a flag wins over the file wherever it
- * stands, and what several flags say about one field, the last one decides.
+ * The arguments are read once into a list of rows and texts. Then the values are put together from
+ * the weakest source to the strongest: defaults, the configuration file, the flags in their order.
+ * So a flag wins over the file wherever it stands, and what several flags say about one field, the
+ * last one decides.
  */
 #include "broker/options.h"
 
@@ -51,8 +52,8 @@ static struct span split_flag(const char *argument, const char **value)
 COLD static int refuse_flag(struct span flag, const struct option_row *row)
 {
     if (!row)
-        fprintf(stderr, "clearwing: flag provided but not defined: -%.*s (see --help)\n", (int)flag.len,
-                flag.ptr);
+        fprintf(stderr, "clearwing: flag provided but not defined: -%.*s (see --help)\n",
+                (int)flag.len, flag.ptr);
     else
         fprintf(stderr, "clearwing: flag %s%.*s: %s not supported by this broker\n",
                 options_table_dashes(flag), (int)flag.len, flag.ptr, row->name);
@@ -123,7 +124,8 @@ static int apply_flags(const struct command_line *line, struct options *options)
             continue;
         if (options_set_text(options, given->row, given->text, expected) != 0) {
             fprintf(stderr, "clearwing: invalid value \"%s\" for flag %s%.*s: %s\n", given->text,
-                    options_table_dashes(given->flag), (int)given->flag.len, given->flag.ptr, expected);
+                    options_table_dashes(given->flag), (int)given->flag.len, given->flag.ptr,
+                    expected);
             return ERR_INVALID;
         }
     }
@@ -136,12 +138,14 @@ static int check_relations(const struct options *options)
     int failed = 0;
     if (options->max_payload > options->max_pending) {
         fprintf(stderr,
-                "clearwing: max_payload (%" PRId64 ") cannot be higher than max_pending (%" PRId64 ")\n",
+                "clearwing: max_payload (%" PRId64 ") cannot be higher than max_pending (%" PRId64
+                ")\n",
                 options->max_payload, options->max_pending);
         failed = ERR_INVALID;
     }
     if (options->server_name && strpbrk(options->server_name, " \t\r\n")) {
-        fprintf(stderr, "clearwing: server_name cannot contain blanks: \"%s\"\n", options->server_name);
+        fprintf(stderr, "clearwing: server_name cannot contain blanks: \"%s\"\n",
+                options->server_name);
         failed = ERR_INVALID;
     }
     if (options->token && (options->username || options->password)) {

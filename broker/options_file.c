@@ -1,7 +1,9 @@
-/* Binding: each entry of the tree to its row, each row to its field. Nothing stops at the first mistake: a file is
- * corrected in one go. A key that another value refers to as a variable needs no row.
+/* Binding: each entry of the tree to its row, each row to its field. Nothing stops at the first
+ * mistake: a file is corrected in one go. A key that another value refers to as a variable needs no
+ * row.
  *
- * Durations that were plain seconds in the past still may be; that is a warning, since an unquoted 5m is five million. */
+ * Durations that were plain seconds in the past still may be; that is a warning, since an unquoted
+ * 5m is five million. */
 #include "broker/options_file.h"
 
 #include <inttypes.h>
@@ -15,7 +17,7 @@
 #include "broker/options_set.h"
 #include "broker/options_table.h"
 
-enum { HOST_MAX = 256 };
+enum { HOST_MAX = 256, TEXT_MAX = 1024 };
 
 struct binding {
     struct options *options;
@@ -29,13 +31,19 @@ PRINTF(3, 0)
 static void say(struct binding *binding, const struct config_entry *entry, const char *format,
                 va_list values)
 {
-    fprintf(binding->out, "clearwing: %s:%d:%d: ", entry->file, entry->line, entry->column);
-    vfprintf(binding->out, format, values);
-    fputc('\n', binding->out);
+    char text[TEXT_MAX];
+    vsnprintf(text, sizeof text, format, values);
+    for (char *at = text; *at;
+         at++) /* the file's own words may hold anything; a message is one line */
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    fprintf(binding->out, "clearwing: %s:%d:%d: %s\n", entry->file, entry->line, entry->column,
+            text);
 }
 
 PRINTF(3, 4)
-static void refuse(struct binding *binding, const struct config_entry *entry, const char *format, ...)
+static void refuse(struct binding *binding, const struct config_entry *entry, const char *format,
+                   ...)
 {
     va_list values;
     va_start(values, format);
@@ -64,7 +72,8 @@ static void note(struct binding *binding, const struct config_entry *entry, cons
     va_end(values);
 }
 
-static void refuse_kind(struct binding *binding, const struct config_entry *entry, const char *wanted)
+static void refuse_kind(struct binding *binding, const struct config_entry *entry,
+                        const char *wanted)
 {
     refuse(binding, entry, "%s: expected %s, not %s", entry->key, wanted,
            config_kind_name(entry->value->kind));
@@ -115,7 +124,8 @@ static bool duration_of(struct binding *binding, const struct config_entry *entr
         return true;
     if (text)
         refuse(binding, entry,
-               "error parsing %s: time: invalid duration \"%s\": expected one such as \"10s\" or \"1m30s\"",
+               "error parsing %s: time: invalid duration \"%s\": expected one such as \"10s\" or "
+               "\"1m30s\"",
                entry->key, text);
     return false;
 }
@@ -151,9 +161,10 @@ static void bind_seconds(struct binding *binding, const struct config_entry *ent
         return;
     options_set_seconds(binding->options, row, seconds);
     if (seconds > 60)
-        note(binding, entry,
-             "timeout of %g seconds is high: an unquoted 1m is a million; write \"1m\" for a minute",
-             seconds);
+        note(
+            binding, entry,
+            "timeout of %g seconds is high: an unquoted 1m is a million; write \"1m\" for a minute",
+            seconds);
 }
 
 static void bind_bool(struct binding *binding, const struct config_entry *entry,
@@ -194,17 +205,13 @@ static void bind_address(struct binding *binding, const struct config_entry *ent
     const struct config_value *value = entry->value;
     char host[HOST_MAX] = "", expected[EXPECTED_MAX];
     int64_t number = value->integer;
-    const struct option_row port_row = {.type = OPTION_PORT,
-                                        .offset = row->port_offset,
-                                        .initial = NULL,
-                                        .min = row->min,
-                                        .max = row->max};
     if (value->kind != CONFIG_INTEGER) {
         const char *text = string_of(binding, entry), *port;
         if (!text)
             return;
         if (!split_address(text, host, &port)) {
-            refuse(binding, entry, "could not parse address string \"%s\": expected host:port", text);
+            refuse(binding, entry, "could not parse address string \"%s\": expected host:port",
+                   text);
             return;
         }
         if (options_set_parse_number(port, &number) != 0) {
@@ -212,7 +219,7 @@ static void bind_address(struct binding *binding, const struct config_entry *ent
             return;
         }
     }
-    if (options_set_number(binding->options, &port_row, number, expected) != 0)
+    if (options_set_number(binding->options, options_table_find_port(row), number, expected) != 0)
         refuse(binding, entry, "%s: port: %s, not %" PRId64, entry->key, expected, number);
     else if (*host)
         options_set_string(binding->options, row, host);

@@ -6,8 +6,9 @@
 
 #include "broker/options.h"
 
-/* Reads options->config_file over what options holds and sets the digest. 0, or ERR_INVALID after one line on out for each
- * thing that is wrong. Warnings are lines on out too; they fail only where they are errors. */
+/* Reads options->config_file over what options holds and sets the digest. 0, or ERR_INVALID after
+ * one line on out for each thing that is wrong. Warnings are lines on out too; they fail only where
+ * they are errors. */
 MUST_CHECK int options_file_read(struct options *options, bool warnings_are_errors, FILE *out);
 
 #endif

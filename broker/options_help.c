@@ -45,7 +45,8 @@ void options_help_print(FILE *out)
             fprintf(out, " (default: %s)", row->initial);
         fputc('\n', out);
     }
-    fputs("\nFlags work with one dash or two and win over the configuration file, whose keys --list-options shows.\n",
+    fputs("\nFlags work with one dash or two and win over the configuration file, whose keys "
+          "--list-options shows.\n",
           out);
 }
 

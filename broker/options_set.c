@@ -1,5 +1,6 @@
-/* Where a value meets its field. All ways in end in the same few setters, so that a default, a flag and a line of the
- * configuration file are held to the same range; the row tells the field's place and type. */
+/* Where a value meets its field. All ways in end in the same few setters, so that a default, a flag
+ * and a line of the configuration file are held to the same range; the row tells the field's place
+ * and type. */
 #include "broker/options_set.h"
 
 #include <errno.h>
@@ -35,9 +36,9 @@ static int64_t take_unit(const char **at)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"ns", 1},         {"us", 1000},       {"\u00b5s", 1000},
-                 {"\u03bcs", 1000}, {"ms", NS_PER_MS},  {"s", NS_PER_SEC},
-                 {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC}};
+    } units[] = {
+        {"ns", 1},         {"us", 1000},      {"\u00b5s", 1000},      {"\u03bcs", 1000},
+        {"ms", NS_PER_MS}, {"s", NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC}};
     size_t len = strcspn(*at, "+-.0123456789");
     for (size_t i = 0; i < array_length(units); i++) {
         if (strlen(units[i].name) == len && memcmp(units[i].name, *at, len) == 0) {
@@ -61,7 +62,8 @@ static bool take_part(const char **at, int64_t *total)
     if (**at == '.') {
         for (++*at; **at >= '0' && **at <= '9'; ++*at) {
             digits = true;
-            if (scale < INT64_C(100000000000000000)) { /* more digits than that are below a nanosecond */
+            if (scale <
+                INT64_C(100000000000000000)) { /* more digits than that are below a nanosecond */
                 fraction = fraction * 10 + (**at - '0');
                 scale *= 10;
             }
@@ -123,7 +125,8 @@ static int say_expected(const struct option_row *row, char expected[EXPECTED_MAX
 {
     const char *what = row->type == OPTION_WORKERS ? "auto or a whole number" : "a whole number";
     if (row->type == OPTION_DURATION)
-        snprintf(expected, EXPECTED_MAX, "expected a duration above zero, such as \"10s\" or \"1m30s\"");
+        snprintf(expected, EXPECTED_MAX,
+                 "expected a duration above zero, such as \"10s\" or \"1m30s\"");
     else if (row->max == INT64_MAX)
         snprintf(expected, EXPECTED_MAX, "expected %s of at least %" PRId64, what, row->min);
     else
@@ -135,13 +138,12 @@ static int say_expected(const struct option_row *row, char expected[EXPECTED_MAX
 int options_set_number(struct options *options, const struct option_row *row, int64_t number,
                        char expected[EXPECTED_MAX])
 {
-    bool port = row->type == OPTION_PORT;
-    bool zero_is_default = (row->min > 0 || port) && row->initial;
-    if (number == 0 && zero_is_default)
+    bool zero_counts = row->offset == offsetof(struct options, max_connections);
+    if (number == 0 && !zero_counts)
         check(parse_for(row, row->initial, &number) == 0);
     else if (number < row->min || number > row->max)
         return say_expected(row, expected);
-    if (port)
+    if (row->type == OPTION_PORT)
         *(int *)field_of(options, row) = (int)number;
     else
         *(int64_t *)field_of(options, row) = number;
@@ -210,6 +212,7 @@ void options_set_defaults(struct options *options)
     for (size_t i = 0; i < option_row_count; i++) {
         char expected[EXPECTED_MAX];
         if (option_rows[i].initial)
-            check(options_set_text(options, &option_rows[i], option_rows[i].initial, expected) == 0);
+            check(options_set_text(options, &option_rows[i], option_rows[i].initial, expected) ==
+                  0);
     }
 }

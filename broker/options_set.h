@@ -1,7 +1,8 @@
-/* Values into struct options, whether they come as text (flags, defaults) or typed (the configuration file).
+/* Values into struct options, whether they come as text (flags, defaults) or typed (the
+ * configuration file).
  *
- * Start-up only, main thread. Strings are copied. Each setter returns 0, or ERR_INVALID with what would have been right
- * in expected (EXPECTED_MAX bytes); the options are then unchanged. */
+ * Start-up only, main thread. Strings are copied. Each setter returns 0, or ERR_INVALID with what
+ * would have been right in expected (EXPECTED_MAX bytes); the options are then unchanged. */
 #ifndef BROKER_OPTIONS_SET_H
 #define BROKER_OPTIONS_SET_H
 

@@ -1,5 +1,5 @@
-/* options.def turned into rows, and the ways to find one. There are under a hundred, looked up a few times at start: a
- * walk over all of them is fast enough. */
+/* options.def turned into rows, and the ways to find one. There are under a hundred, looked up a
+ * few times at start: a walk over all of them is fast enough. */
 #include "broker/options_table.h"
 
 #include <strings.h>
@@ -9,13 +9,24 @@
 #define AT(field) offsetof(struct options, field)
 
 const struct option_row option_rows[] = {
-#define SECTION(text) {text, OPTION_SECTION, OPTION_BLOCK_NOWHERE, 0, 0, "", "", "", NULL, 0, 0, ""},
+#define SECTION(text)                                                                              \
+    {text, OPTION_SECTION, OPTION_BLOCK_NOWHERE, 0, 0, "", "", "", NULL, 0, 0, ""},
 #define OPTION(field, type, block, keys, flags, value, initial, min, max, help)                    \
-    {#field, OPTION_##type, OPTION_BLOCK_##block, AT(field), 0, keys, flags, value, initial,       \
-     min,    max,           help},
+    {#field, OPTION_##type, OPTION_BLOCK_##block, AT(field), 0, keys, flags, value, initial, min,  \
+     max,    help},
 #define ADDRESS(host_field, port_field, block, keys, help)                                         \
-    {#host_field, OPTION_ADDRESS, OPTION_BLOCK_##block, AT(host_field), AT(port_field), keys, "",  \
-     "HOST:PORT", NULL,           -1,                   65535,          help},
+    {#host_field,                                                                                  \
+     OPTION_ADDRESS,                                                                               \
+     OPTION_BLOCK_##block,                                                                         \
+     AT(host_field),                                                                               \
+     AT(port_field),                                                                               \
+     keys,                                                                                         \
+     "",                                                                                           \
+     "HOST:PORT",                                                                                  \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     help},
 #define COMBINED(fields, flags, help)                                                              \
     {fields, OPTION_COMBINED, OPTION_BLOCK_NOWHERE, 0, 0, "", flags, "", NULL, 0, 0, help},
 #define COMMAND(type, flags, value, help)                                                          \
@@ -76,6 +87,15 @@ const struct option_row *options_table_find_field(struct span field)
         if (option_rows[i].type < OPTION_ADDRESS && span_equal(span_of(option_rows[i].name), field))
             return &option_rows[i];
     check(!"a field without a row");
+    return NULL;
+}
+
+const struct option_row *options_table_find_port(const struct option_row *address)
+{
+    for (size_t i = 0; i < option_row_count; i++)
+        if (option_rows[i].type == OPTION_PORT && option_rows[i].offset == address->port_offset)
+            return &option_rows[i];
+    check(!"an address without a port");
     return NULL;
 }
 

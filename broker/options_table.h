@@ -27,9 +27,11 @@ enum option_type {
 
 enum option_block { OPTION_BLOCK_TOP, OPTION_BLOCK_AUTHORIZATION, OPTION_BLOCK_NOWHERE };
 
-/* Texts that do not apply to a row are "", but for initial, which is NULL. Lists are separated by commas. */
+/* Texts that do not apply to a row are "", but for initial, which is NULL. Lists are separated by
+ * commas. */
 struct option_row {
-    const char *name; /* the field; of ABSENT what is absent, of COMBINED the fields, of SECTION the heading */
+    const char *name; /* the field; of ABSENT what is absent, of COMBINED the fields, of SECTION the
+                         heading */
     enum option_type type;
     enum option_block block;
     size_t offset, port_offset; /* in struct options; the second one of ADDRESS only */
@@ -48,6 +50,8 @@ const struct option_row *options_table_find_flag(struct span flag);
 const struct option_row *options_table_find_key(enum option_block block, const char *key);
 /* The row of a field; there must be one. */
 const struct option_row *options_table_find_field(struct span field);
+/* The row of the port that an ADDRESS sets. */
+const struct option_row *options_table_find_port(const struct option_row *address);
 /* Whether the flag takes no value of its own (but may be given one with =). */
 bool options_table_is_switch(const struct option_row *row);
 /* How a flag is written: long names with two dashes, short ones (-p, -DVV) with one. */

@@ -1,5 +1,5 @@
-/* The words are nats-server's, and so are the ways to name a process. Who is running is read from /proc: the kernel's
- * short name of each process, which is that of its executable. */
+/* The words are nats-server's, and so are the ways to name a process. Who is running is read from
+ * /proc: the kernel's short name of each process, which is that of its executable. */
 #include "broker/signal_command.h"
 
 #include <ctype.h>
@@ -53,7 +53,8 @@ static bool read_first_line(const char *path, char *out, size_t out_size)
     return read;
 }
 
-/* Other processes of our name whose pid starts with prefix; how many, of which at most PIDS_MAX are in pids. */
+/* Other processes of our name whose pid starts with prefix; how many, of which at most PIDS_MAX are
+ * in pids. */
 static size_t find_processes(const char *prefix, pid_t pids[PIDS_MAX])
 {
     size_t count = 0;
@@ -116,8 +117,8 @@ static int read_pid(const char *text, pid_t *pid)
         *pid = pid_of(line);
     if (*pid != 0)
         return 0;
-    fprintf(stderr, PROGRAM ": invalid pid \"%s\": expected a process id or a file that holds one\n",
-            text);
+    fprintf(stderr,
+            PROGRAM ": invalid pid \"%s\": expected a process id or a file that holds one\n", text);
     return ERR_INVALID;
 }
 
@@ -128,7 +129,8 @@ int signal_command_run(const char *target)
     const char *whom = *equals ? equals + 1 : "";
     if (signal_of(word) == 0) {
         fprintf(stderr,
-                PROGRAM ": unknown signal \"%.*s\": expected stop, quit, term, reopen, reload or ldm\n",
+                PROGRAM
+                ": unknown signal \"%.*s\": expected stop, quit, term, reopen, reload or ldm\n",
                 (int)word.len, word.ptr);
         return ERR_INVALID;
     }
