@@ -5,13 +5,17 @@
  * Of connections only a summary is told, whose size does not grow with their number: sums, two
  * distributions, and a count by client library, where client-chosen text makes at most
  * METRICS_LIBRARIES_MAX series, then "other". */
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
 #include "monitor/prom_text.h"
 #include "monitor/request.h"
 #include "monitor/values.h"
 
-enum { METRICS_LIBRARIES_MAX = 100, METRICS_LIBRARY_TEXT_MAX = 48 };
+enum { METRICS_LIBRARIES_MAX = 100, METRICS_LIBRARY_TEXT_MAX = 48, SERVER_NAME_MAX = HOST_NAME_MAX + 16 };
 
 static const double rtt_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                     0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
@@ -193,6 +197,19 @@ static void write_summary(struct prom_text *text, struct prom_text_labels *label
                         summary->queue_counts, (double)summary->pending_sum);
 }
 
+/* What tells this server from others and outlives a restart: its name, or where clients find it. The id does not. */
+static const char *stable_name(const struct inspect_server *server, char *out)
+{
+    if (strcmp(server->server_name, server->server_id) != 0)
+        return server->server_name;
+    char host[HOST_NAME_MAX + 1] = "localhost";
+    bool wildcard = strcmp(server->host, "0.0.0.0") == 0 || strcmp(server->host, "::") == 0;
+    if (wildcard)
+        gethostname(host, sizeof host - 1);
+    snprintf(out, SERVER_NAME_MAX, "%s:%d", wildcard ? host : server->host, server->port);
+    return out;
+}
+
 void metrics_answer(struct request *request)
 {
     struct inspect_server server;
@@ -208,7 +225,8 @@ void metrics_answer(struct request *request)
     struct prom_text text;
     struct prom_text_labels labels = {0};
     prom_text_init(&text, prom_text_negotiate(request->accept));
-    prom_text_labels_add(&labels, "nats_server", server.server_name);
+    char name[SERVER_NAME_MAX];
+    prom_text_labels_add(&labels, "nats_server", stable_name(&server, name));
     write_identity(&text, &labels, &server);
     write_table(&text, &labels, &server, request->counts);
     write_summary(&text, &labels, summary);
