@@ -268,9 +268,8 @@ def clients():
         graph("Subscriptions", "Subscriptions now. Growth that never ends while the connections stay: a client "
               "subscribes without unsubscribing.",
               "short", ("PER_SERVER (nats_server_subscriptions{S})", "{{nats_server}}")),
-              "short", (f"60 * ({closed} > 0 or "
-                        'label_replace(vector(0), "reason", "none", "", ""))', "{{reason}}"),
-              "messages, an authentication failure was refused, a stale connection stopped answering. "
+        graph("Closed connections / min by reason", "Why connections ended. A client that closed is normal; a slow "
+              "consumer lost messages, an authentication failure was refused, a stale connection stopped answering. "
               "Counted by Clearwing itself; for other servers by the exporter, from the list of closed connections.",
               "short", (f"60 * ({closed} > 0 or " 'label_replace(vector(0), "reason", "none", "", ""))', "{{reason}}"),
               stacked=True, bars=True, overrides=[UNSEEN_NONE]),
