@@ -63,10 +63,8 @@ debian_obstacle() {
 debian_as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif [ -t 0 ]; then
-        sudo "$@"
     else
-        sudo -n "$@"
+        sudo "$@"
     fi
 }
 

@@ -297,8 +297,13 @@ def chosen(names):
     return [row for row in rows if not names or row.name in names]
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(1, f"tests/run: {message}; tests/run --help shows what there is\n")
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="tests/run", description="Builds, runs the layers, counts.")
+    parser = Parser(prog="tests/run", description="Builds, runs the layers, counts.")
     parser.add_argument("layers", nargs="*", metavar="LAYER", help="which to run; all unless given")
     parser.add_argument("--list", action="store_true", help="list the layers and leave")
     parser.add_argument("--pytest", default="", metavar="OPTIONS", help="more options for pytest, in one word")
