@@ -170,7 +170,7 @@ HEAD = re.compile(
 
 
 def parse_table(text):
-    """(figures of the head, rows) of what it prints or draws; times hold blanks, so they are last."""
+    """(figures of the head, rows) of what it prints or draws; times hold blanks, so are last."""
     head = HEAD.search(text)
     assert head, text
     lines = [line for line in text[head.end() :].split("\n") if line.strip()]
