@@ -26,6 +26,9 @@
 /* A connection's share of one turn. */
 enum { READS_PER_TURN = 4, PIECES_PER_WRITE = 64, WRITE_BYTES_PER_TURN = 1 << 20, DISCARD_MAX = 1 << 20 };
 
+/* How long a publisher waits before it is looked at again, while another worker cannot keep up. */
+#define CONGESTED_WAIT_NS (2 * NS_PER_MS)
+
 struct conn {
     struct session session;
     struct worker *worker;
@@ -263,6 +266,11 @@ static void conn_read(struct conn *conn)
     struct session *session = &conn->session;
     struct worker *worker = conn->worker;
     delivery_set_time(worker->delivery);
+    if (worker->full_count > 0 && session->in_msgs > 0 && worker_congested(worker)) {
+        session->stall_ns = CONGESTED_WAIT_NS;
+        stall(conn);
+        return;
+    }
     for (int reads = 0; reads < READS_PER_TURN && session->close_reason == CLOSE_NONE; reads++) {
         struct iovec places[2];
         char *payload = NULL;

@@ -16,7 +16,7 @@
 #include "broker/base/rcu.h"
 #include "broker/net/conn.h"
 
-/* Senders to a mailbox that holds more than this are slowed down. */
+/* Senders to a mailbox that holds more than this read nothing more from publishers until it is half empty. */
 enum { MAILBOX_BYTES_MAX = 8 << 20 };
 
 struct garbage_mail {
@@ -80,7 +80,24 @@ static bool send_mail(void *context, unsigned to, struct mail *mail)
     bool full = atomic_load_explicit(&box->bytes, memory_order_relaxed) > MAILBOX_BYTES_MAX;
     if (mailbox_put(box, mail))
         sender->wake[to] = true;
+    if (full && !sender->full[to]) {
+        sender->full[to] = true;
+        sender->full_count++;
+    }
     return full;
+}
+
+bool worker_congested(struct worker *worker)
+{
+    for (unsigned i = 0; worker->full_count > 0 && i < worker->broker->worker_count; i++) {
+        struct mailbox *box = &worker->workers[i]->mailbox;
+        if (worker->full[i] &&
+            atomic_load_explicit(&box->bytes, memory_order_relaxed) < MAILBOX_BYTES_MAX / 2) {
+            worker->full[i] = false;
+            worker->full_count--;
+        }
+    }
+    return worker->full_count > 0;
 }
 
 static void wake_others(struct worker *worker)
@@ -201,7 +218,8 @@ int worker_new(struct broker *broker, struct worker **workers, unsigned index, s
     worker->delivery->carrier = (struct mail_carrier){send_mail, worker};
     worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
     worker->wake = mem_zalloc(broker->worker_count * sizeof *worker->wake);
-    if (!worker->read_buffer || !worker->wake || uv_loop_init(&worker->loop) != 0)
+    worker->full = mem_zalloc(broker->worker_count * sizeof *worker->full);
+    if (!worker->read_buffer || !worker->wake || !worker->full || uv_loop_init(&worker->loop) != 0)
         goto cleanup;
     uv_prepare_init(&worker->loop, &worker->end_of_turn);
     worker->end_of_turn.data = worker;
@@ -217,6 +235,7 @@ int worker_new(struct broker *broker, struct worker **workers, unsigned index, s
 cleanup:
     mem_free(worker->read_buffer);
     mem_free(worker->wake);
+    mem_free(worker->full);
     mem_free(worker);
     return ERR_SYSTEM;
 }
@@ -236,6 +255,7 @@ void worker_free(struct worker **worker)
     check(uv_loop_close(&self->loop) == 0);
     mem_free(self->read_buffer);
     mem_free(self->wake);
+    mem_free(self->full);
     mem_free(self);
     *worker = NULL;
 }

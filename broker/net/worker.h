@@ -21,6 +21,8 @@ struct worker {
     uv_prepare_t end_of_turn;
     struct mailbox mailbox;
     bool *wake; /* by worker: its mailbox was empty when this worker first put mail in */
+    bool *full; /* by worker: its mailbox was over its limit when this worker last looked */
+    unsigned full_count;
     _Atomic uint32_t connections; /* assigned to it; the listener chooses the least loaded */
     char *read_buffer;
 };
@@ -28,6 +30,8 @@ struct worker {
 /* Makes the worker of broker->deliveries[index] and starts its thread. 0 or ERR_*. */
 MUST_CHECK int worker_new(struct broker *broker, struct worker **workers, unsigned index,
                           struct worker **out);
+/* Whether publishers of this worker have to wait: a mailbox they send to is too full. Its own thread. */
+bool worker_congested(struct worker *worker);
 /* Takes the connected socket; refuse: tells it that there are too many, and closes. 0 or ERR_MEMORY, then the socket is the
  * caller's still. */
 MUST_CHECK int worker_adopt(struct worker *worker, int fd, bool refuse);
