@@ -221,6 +221,16 @@ static COLD bool hold_back(struct delivery *delivery, struct session *from, stru
     return true;
 }
 
+/* Takes one of the subscription's last places, if they are counted. */
+static bool claim_place(struct sub *sub, uint64_t max)
+{
+    if (max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max)
+        return true;
+    atomic_fetch_sub_explicit(&sub->claimed, 1, memory_order_relaxed);
+    return false;
+}
+
+/* from: the publisher; NULL: the message came as mail. */
 static bool deliver_local(struct delivery *delivery, struct session *from, struct sub *sub,
                           struct outgoing_line *line)
 {
@@ -231,7 +241,10 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
     uint64_t max = atomic_load_explicit(&sub->max, memory_order_relaxed);
     if (max > 0 && delivered >= max)
         return false;
-    if (atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
+    /* Mail has passed its sender's gate and has its place. */
+    if (from && atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
+        return false;
+    if (from && !claim_place(sub, max))
         return false;
     int64_t bytes = line_queue(delivery, to, sub, line);
     if (bytes < 0) {
@@ -253,7 +266,7 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
 
 /* ---- receivers of other workers ---- */
 
-/* Whether a message may be mailed to this subscription; takes one of its last places if they are counted. */
+/* Whether a message may be mailed to this subscription. */
 static bool claim(struct delivery *delivery, struct session *from, struct sub *sub)
 {
     if (atomic_load_explicit(&sub->gone, memory_order_acquire))
@@ -263,8 +276,7 @@ static bool claim(struct delivery *delivery, struct session *from, struct sub *s
         atomic_load_explicit(&sub->session->gated, memory_order_relaxed) &&
         !hold_back(delivery, from, sub->session))
         return false;
-    uint64_t max = atomic_load_explicit(&sub->max, memory_order_acquire);
-    return max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max;
+    return claim_place(sub, atomic_load_explicit(&sub->max, memory_order_acquire));
 }
 
 static bool address_remote(struct delivery *delivery, struct session *from, struct sub *sub)
