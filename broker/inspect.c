@@ -64,6 +64,11 @@ void inspect_sample_cpu(void)
     last_ns = now_ns;
 }
 
+double inspect_cpu_percent(void)
+{
+    return (double)atomic_load(&cpu_permille) / 10;
+}
+
 static uint64_t resident_bytes(void)
 {
     unsigned long long whole, resident = 0;
@@ -133,7 +138,7 @@ void inspect_server(struct inspect_server *out)
         .cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
         .workers = broker->worker_count,
         .resident_bytes = resident_bytes(),
-        .cpu_percent = (double)atomic_load(&cpu_permille) / 10,
+        .cpu_percent = inspect_cpu_percent(),
         .system_account = broker->system_account->name,
     };
     sum_workers(out);

@@ -11,5 +11,6 @@ void inspect_set(struct broker *broker);
 void inspect_set_ready(bool ready);
 /* Once a second: how much of a core the process used since the last call. */
 void inspect_sample_cpu(void);
+double inspect_cpu_percent(void);
 
 #endif

@@ -6,6 +6,7 @@
  * connections are closed by their workers, then what waited for readers is freed.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include "monitor/http.h"
 
 enum { WORKERS_MAX = 256, MESSAGE_MAX = 512 };
+enum { QUIET_CPU_PERCENT = 2, QUIET_SAMPLES = 10, TRIM_FROM_BYTES = 4 << 20 };
 
 struct server {
     struct options options;
@@ -103,10 +105,24 @@ static void listen_to_signals(struct server *server)
     }
 }
 
+/* Gives memory back that a burst or a crowd has left behind, once nothing has gone on for a while: looking through the
+ * heap takes time that messages would have to wait for. */
+static void trim_when_quiet(void)
+{
+    static int quiet_samples;
+    if (inspect_cpu_percent() >= QUIET_CPU_PERCENT) {
+        quiet_samples = 0;
+        return;
+    }
+    if (++quiet_samples % QUIET_SAMPLES == 0 && mallinfo2().fordblks > TRIM_FROM_BYTES)
+        malloc_trim(0);
+}
+
 static void on_sample(uv_timer_t *timer)
 {
     (void)timer;
     inspect_sample_cpu();
+    trim_when_quiet();
 }
 
 /* ---- start ---- */
