@@ -130,7 +130,7 @@ void inspect_server(struct inspect_server *out)
         .auth_timeout_s = options->auth_timeout_s,
         .tls_timeout_s = 2,
         .ping_max = (uint64_t)options->ping_max,
-        .max_connections = (uint64_t)options->max_connections,
+        .max_connections = options->max_connections,
         .max_control_line = (uint64_t)options->max_control_line,
         .max_payload = options->max_payload,
         .max_pending = (uint64_t)options->max_pending,

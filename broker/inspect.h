@@ -21,8 +21,8 @@ struct inspect_server {
     int64_t start_wall_ns, now_wall_ns, config_load_wall_ns, uptime_ns;
     int64_t ping_interval_ns, write_deadline_ns;
     double auth_timeout_s, tls_timeout_s;
-    uint64_t ping_max, max_connections, max_control_line, max_pending;
-    int64_t max_payload;        /* -1: unlimited */
+    uint64_t ping_max, max_control_line, max_pending;
+    int64_t max_connections, max_payload; /* negative: unlimited */
     uint64_t max_subscriptions; /* 0: unlimited */
     unsigned cores, workers;
     uint64_t resident_bytes;

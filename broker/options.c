@@ -162,8 +162,6 @@ static int check_relations(const struct options *options)
 /* Limits in the form the broker wants them. */
 static void normalize(struct options *options)
 {
-    if (options->max_connections == 0)
-        options->max_connections = -1;
     if (options->max_subscriptions < 0)
         options->max_subscriptions = 0;
 }

@@ -28,7 +28,7 @@ struct options {
     char *http_base_path; /* as configured; NULL: none */
 
     /* Limits. */
-    int64_t max_connections;
+    int64_t max_connections; /* negative: unlimited */
     int64_t max_subscriptions; /* 0: unlimited */
     int64_t max_subscription_tokens; /* 0: unlimited */
     int64_t max_control_line;

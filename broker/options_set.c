@@ -138,8 +138,7 @@ static int say_expected(const struct option_row *row, char expected[EXPECTED_MAX
 int options_set_number(struct options *options, const struct option_row *row, int64_t number,
                        char expected[EXPECTED_MAX])
 {
-    bool zero_counts = row->offset == offsetof(struct options, max_connections);
-    if (number == 0 && !zero_counts)
+    if (number == 0)
         check(parse_for(row, row->initial, &number) == 0);
     else if (number < row->min || number > row->max)
         return say_expected(row, expected);

@@ -23,6 +23,11 @@ static struct value absent(void)
     return (struct value){.form = VALUE_ABSENT};
 }
 
+static struct value limit(int64_t value)
+{
+    return value < 0 ? (struct value){.form = VALUE_UNLIMITED} : integer((uint64_t)value);
+}
+
 struct value values_server(const struct inspect_server *server, enum metric_id id)
 {
     if (metric_descriptors[id].source == METRIC_SOURCE_WORKER)
@@ -34,15 +39,13 @@ struct value values_server(const struct inspect_server *server, enum metric_id i
     case METRIC_cores: return integer(server->cores);
     case METRIC_gomaxprocs: return integer(server->workers);
     case METRIC_mem: return integer(server->resident_bytes);
-    case METRIC_max_connections: return integer(server->max_connections);
+    case METRIC_max_connections: return limit(server->max_connections);
     case METRIC_subscriptions: return integer(server->subscriptions);
     /* Not clustered: none of these can be there yet. */
     case METRIC_routes:
     case METRIC_remotes:
     case METRIC_leafnodes: return integer(0);
-    case METRIC_max_payload:
-        return server->max_payload < 0 ? (struct value){.form = VALUE_UNLIMITED}
-                                       : integer((uint64_t)server->max_payload);
+    case METRIC_max_payload: return limit(server->max_payload);
     case METRIC_max_pending: return integer(server->max_pending);
     case METRIC_max_control_line: return integer(server->max_control_line);
     case METRIC_max_subscriptions:

@@ -369,7 +369,7 @@ static void zero_means_default_but_for_connections(void **state)
     write_config("max_connections: 0\nmax_payload: 0\nport: 0\nmax_pending: 0\nmax_subs: "
                  "0\nping_interval: \"0s\"\n");
     struct options options = expect_run("-c a.conf");
-    assert_int_equal(options.max_connections, -1);
+    assert_int_equal(options.max_connections, 65536);
     assert_int_equal(options.max_payload, 1 << 20);
     assert_int_equal(options.port, 4222);
     assert_int_equal(options.max_pending, 64 << 20);
