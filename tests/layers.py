@@ -185,7 +185,7 @@ def count_junit(report):
 def run_pytest(layer, log, extra):
     report = LOGS / f"{layer.name}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", *(f"tests/{path}" for path in layer.paths), "-q", "-ra", "--tb=short",
+    command = [sys.executable, "-m", "pytest", *(f"tests/{path}" for path in layer.paths), "-q", "-rfE", "--tb=short",
                "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", f"--junit-xml={report}"]
     if layer.workers > 1:
         command += ["-n", str(layer.workers)]
