@@ -52,6 +52,9 @@ static int bind_and_listen(const struct addrinfo *address, const char **failed)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int off = 0;
+    if (address->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     *failed = "bind";
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0) {
         *failed = "listen";
@@ -64,8 +67,32 @@ static int bind_and_listen(const struct addrinfo *address, const char **failed)
     return -1;
 }
 
+/* All addresses means both families, as with nats-server: an IPv6 socket takes IPv4 as well. */
+static int bind_everywhere(int port)
+{
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    struct addrinfo address = {.ai_family = AF_INET6,
+                               .ai_addr = (struct sockaddr *)&any,
+                               .ai_addrlen = sizeof any};
+    const char *failed;
+    return bind_and_listen(&address, &failed);
+}
+
+static struct listener *listener_of(int fd)
+{
+    struct listener *listener = mem_zalloc_or_exit(sizeof *listener);
+    listener->fd = fd;
+    listener->port = real_port(fd);
+    return listener;
+}
+
 int listener_new(const char *host, int port, struct listener **out, char *error, size_t error_size)
 {
+    int everywhere = strcmp(host, "0.0.0.0") == 0 ? bind_everywhere(port < 0 ? 0 : port) : -1;
+    if (everywhere >= 0) {
+        *out = listener_of(everywhere);
+        return 0;
+    }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *addresses = NULL;
     char service[16];
@@ -82,10 +109,7 @@ int listener_new(const char *host, int port, struct listener **out, char *error,
         say(error, error_size, host, port, failed, errno);
         return ERR_SYSTEM;
     }
-    struct listener *listener = mem_zalloc_or_exit(sizeof *listener);
-    listener->fd = fd;
-    listener->port = real_port(fd);
-    *out = listener;
+    *out = listener_of(fd);
     return 0;
 }
 
