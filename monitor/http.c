@@ -23,10 +23,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "broker/base/listen.h"
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
-#include "monitor/http_listen.h"
 #include "monitor/request.h"
 
 enum {
@@ -345,7 +345,7 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     monitor->has_key = pthread_key_create(&monitor->reader_key, leave_reader) == 0;
     if (!monitor->base_path || !monitor->has_key)
         goto cleanup;
-    status = http_listen(options->host ? options->host : "", options->port, &fd, &monitor->port,
+    status = listen_tcp(options->host ? options->host : "", options->port, &fd, &monitor->port,
                          error, error_size);
     if (status != 0)
         goto cleanup;

@@ -3,17 +3,15 @@
 #include "broker/net/listener.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "broker/base/err.h"
+#include "broker/base/listen.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 
-enum { BACKLOG = 4096, ACCEPTS_PER_TURN = 64, RETRY_MS = 100 };
+enum { ACCEPTS_PER_TURN = 64, RETRY_MS = 100 };
 
 struct listener {
     int fd, port;
@@ -25,91 +23,16 @@ struct listener {
     struct worker **workers;
 };
 
-static void say(char *error, size_t size, const char *host, int port, const char *what, int code)
-{
-    char reason[128];
-    snprintf(reason, sizeof reason, "%s", strerror(code));
-    if (reason[0] >= 'A' && reason[0] <= 'Z')
-        reason[0] = (char)(reason[0] - 'A' + 'a'); /* as Go spells them */
-    snprintf(error, size, "listen tcp %s:%d: %s: %s", host, port, what, reason);
-}
-
-static int real_port(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
-}
-
-static int bind_and_listen(const struct addrinfo *address, const char **failed)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    *failed = "socket";
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    int off = 0;
-    if (address->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    *failed = "bind";
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0) {
-        *failed = "listen";
-        if (listen(fd, BACKLOG) == 0)
-            return fd;
-    }
-    int code = errno;
-    close(fd);
-    errno = code;
-    return -1;
-}
-
-/* All addresses means both families, as with nats-server: an IPv6 socket takes IPv4 as well. */
-static int bind_everywhere(int port)
-{
-    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    struct addrinfo address = {.ai_family = AF_INET6,
-                               .ai_addr = (struct sockaddr *)&any,
-                               .ai_addrlen = sizeof any};
-    const char *failed;
-    return bind_and_listen(&address, &failed);
-}
-
-static struct listener *listener_of(int fd)
-{
-    struct listener *listener = mem_zalloc_or_exit(sizeof *listener);
-    listener->fd = fd;
-    listener->port = real_port(fd);
-    return listener;
-}
-
 int listener_new(const char *host, int port, struct listener **out, char *error, size_t error_size)
 {
-    int everywhere = strcmp(host, "0.0.0.0") == 0 ? bind_everywhere(port < 0 ? 0 : port) : -1;
-    if (everywhere >= 0) {
-        *out = listener_of(everywhere);
-        return 0;
-    }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *addresses = NULL;
-    char service[16];
-    snprintf(service, sizeof service, "%d", port < 0 ? 0 : port);
-    int code = getaddrinfo(host, service, &hints, &addresses);
-    if (code != 0) {
-        snprintf(error, error_size, "listen tcp: lookup %s: %s", host, gai_strerror(code));
-        return ERR_SYSTEM;
-    }
-    const char *failed = "";
-    int fd = bind_and_listen(addresses, &failed);
-    freeaddrinfo(addresses);
-    if (fd < 0) {
-        say(error, error_size, host, port, failed, errno);
-        return ERR_SYSTEM;
-    }
-    *out = listener_of(fd);
+    int fd, bound;
+    int failed = listen_tcp(host, port < 0 ? 0 : port, &fd, &bound, error, error_size);
+    if (failed)
+        return failed;
+    struct listener *listener = mem_zalloc_or_exit(sizeof *listener);
+    listener->fd = fd;
+    listener->port = bound;
+    *out = listener;
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* The first address of a name that can be bound is taken. "::" listens for IPv4 as well. */
-#include "monitor/http_listen.h"
+#include "broker/base/listen.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "broker/base/err.h"
+
+/* The kernel caps it at its own limit. */
+enum { BACKLOG = 4096 };
 
 static int open_address(const struct addrinfo *address, const char **step)
 {
@@ -24,7 +27,7 @@ static int open_address(const struct addrinfo *address, const char **step)
     *step = "bind";
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0) {
         *step = "listen";
-        if (listen(fd, SOMAXCONN) == 0)
+        if (listen(fd, BACKLOG) == 0)
             return fd;
     }
     int saved = errno;
@@ -53,14 +56,13 @@ static void describe(const char *host, int port, const char *step, const char *p
              problem[0] ? problem + 1 : "");
 }
 
-int http_listen(const char *host, int port, int *fd, int *bound_port, char *error,
-                size_t error_size)
+int listen_tcp(const char *host, int port, int *fd, int *bound_port, char *error, size_t error_size)
 {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    /* Without a name: the IPv6 wildcard takes both families, the IPv4 one is for machines without
-     * IPv6. */
-    const char *const names[] = {*host ? host : "::", *host ? NULL : "0.0.0.0"};
+    /* The IPv6 wildcard takes both families, the IPv4 one is for machines without IPv6. */
+    bool everywhere = !*host || strcmp(host, "0.0.0.0") == 0;
+    const char *const names[] = {everywhere ? "::" : host, everywhere ? "0.0.0.0" : NULL};
     char service[16];
     snprintf(service, sizeof service, "%d", port);
     int opened = -1;
