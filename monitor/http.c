@@ -23,8 +23,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "broker/base/listen.h"
 #include "broker/base/err.h"
+#include "broker/base/listen.h"
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
 #include "monitor/request.h"
