@@ -22,6 +22,9 @@
 /* From here on sharing a block beats copying: two pieces for writev against a copy per receiver. */
 enum { COPY_MAX = 1024 };
 
+/* At most this much of a line is neither subject, reply nor sid: the operation, blanks, two sizes, CR LF. */
+enum { LINE_SLACK = 40 };
+
 /* A full queue's producers wait this long for each delivery, at most STALL_MAX for a batch: nats-server's figures. */
 #define STALL_NS      (2 * NS_PER_MS)
 #define STALL_FULL_NS (5 * NS_PER_MS)
@@ -36,6 +39,8 @@ struct outgoing_line {
     size_t model_len;
     uint32_t sid_at, sid_len;
     bool model_headers;
+    uint64_t model_bytes;      /* its header and payload bytes */
+    struct span model_payload; /* what follows it as a piece of the block; len 0: it is in the line */
 };
 
 /* ---- life ---- */
@@ -153,55 +158,55 @@ static struct block *line_block(struct outgoing_line *line)
     return line->block;
 }
 
-/* The message as written for this receiver, with the payload if it is copied; NULL when out of memory. */
-static char *line_write(struct delivery *delivery, struct session *to, const struct sub *sub,
-                        struct outgoing_line *line, struct span copied, bool headers)
+/* Composes the message in the receiver's queue, as the model for the next ones; false when out of memory. */
+static bool line_compose(struct delivery *delivery, struct session *to, const struct sub *sub,
+                         struct outgoing_line *line, bool headers)
 {
     const struct publish *message = line->message;
-    if (line->model && line->sid_len == sub->sid_len && line->model_headers == headers) {
-        char *room = outq_reserve(&to->out, &delivery->pool, line->model_len);
-        if (!room)
-            return NULL;
-        memcpy(room, line->model, line->model_len);
-        append_span(room + line->sid_at, sub_sid(sub));
-        return room;
+    size_t skip = headers ? 0 : message->header_size;
+    struct span payload = {message->payload.ptr + skip, message->payload.len - skip};
+    line->model_payload = (struct span){NULL, 0};
+    line->model_bytes = payload.len - 2;
+    if (payload.len > COPY_MAX) {
+        struct block *block = line_block(line);
+        if (!block)
+            return false;
+        if (line->own_block)
+            payload.ptr = block->bytes + skip;
+        line->model_payload = payload;
+        payload.len = 0;
     }
-    size_t most = message->subject.len + message->reply.len + sub->sid_len + copied.len + 40;
+    size_t most = message->subject.len + message->reply.len + sub->sid_len + payload.len + LINE_SLACK;
     char *room = outq_reserve(&to->out, &delivery->pool, most);
     if (!room)
-        return NULL;
+        return false;
     char *at = append_line(room, message, sub, headers, &line->sid_at);
-    at = append_span(at, copied);
+    at = append_span(at, payload);
     line->model = room;
     line->model_len = (size_t)(at - room);
     line->sid_len = sub->sid_len;
     line->model_headers = headers;
-    return room;
+    return true;
 }
 
-/* Queues one message; returns its header and payload bytes, or -1 when out of memory. */
-static int64_t line_queue(struct delivery *delivery, struct session *to, const struct sub *sub,
-                          struct outgoing_line *line)
+/* Queues one message; false when out of memory. line->model_bytes are then its header and payload bytes. */
+static inline bool line_queue(struct delivery *delivery, struct session *to, const struct sub *sub,
+                              struct outgoing_line *line)
 {
     bool headers = to->headers && line->message->header_size > 0;
-    size_t skip = headers ? 0 : line->message->header_size;
-    struct span payload = {line->message->payload.ptr + skip, line->message->payload.len - skip};
-    bool copy = payload.len <= COPY_MAX;
-    struct span copied = {payload.ptr, copy ? payload.len : 0};
-    if (!line_write(delivery, to, sub, line, copied, headers))
-        return -1;
+    if (line->model && line->sid_len == sub->sid_len && line->model_headers == headers) {
+        char *room = outq_reserve(&to->out, &delivery->pool, line->model_len);
+        if (!room)
+            return false;
+        memcpy(room, line->model, line->model_len);
+        append_span(room + line->sid_at, sub_sid(sub));
+    } else if (!line_compose(delivery, to, sub, line, headers)) {
+        return false;
+    }
     outq_commit(&to->out, line->model_len);
     outq_count_message(&to->out);
-    if (copy)
-        return (int64_t)payload.len - 2;
-    struct block *block = line_block(line);
-    if (!block)
-        return -1;
-    if (line->own_block)
-        payload.ptr = block->bytes + skip;
-    if (outq_append_block(&to->out, &delivery->pool, block, payload) != 0)
-        return -1;
-    return (int64_t)payload.len - 2;
+    return line->model_payload.len == 0 ||
+           outq_append_block(&to->out, &delivery->pool, line->block, line->model_payload) == 0;
 }
 
 /* ---- receivers of this worker ---- */
@@ -246,17 +251,16 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         return false;
     if (from && !claim_place(sub, max))
         return false;
-    int64_t bytes = line_queue(delivery, to, sub, line);
-    if (bytes < 0) {
+    if (!line_queue(delivery, to, sub, line)) {
         session_fail(to, CLOSE_OUT_OF_MEMORY);
         return false;
     }
     atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
     session_add(&to->out_msgs, 1);
-    session_add(&to->out_bytes, (uint64_t)bytes);
+    session_add(&to->out_bytes, line->model_bytes);
     atomic_store_explicit(&to->last_activity_wall_ns, delivery->now_wall_ns, memory_order_relaxed);
     delivery->out_msgs++;
-    delivery->out_bytes += (uint64_t)bytes;
+    delivery->out_bytes += line->model_bytes;
     session_touch(to);
     session_check_pending(to);
     if (max > 0 && delivered + 1 >= max)

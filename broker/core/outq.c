@@ -16,16 +16,6 @@
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
 
-struct outq_chunk {
-    struct outq_chunk *next;
-    struct block *block; /* NULL: the bytes are copied, behind the struct */
-    const char *data;
-    uint32_t len, capacity;
-    uint32_t msgs; /* messages that begin here */
-    int size; /* index of capacities; -1: made to measure */
-    char bytes[];
-};
-
 /* Size 0 is a chunk that only points. */
 static const uint32_t capacities[OUTQ_CHUNK_SIZES] = {0, 1024, 8192, 65536 - 64};
 static const uint32_t spare_max[OUTQ_CHUNK_SIZES] = {1024, 256, 64, 16};
@@ -91,32 +81,15 @@ static int next_size(const struct outq *queue, size_t len)
     return size < OUTQ_CHUNK_SIZES ? size : -1;
 }
 
-char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len)
+char *outq_reserve_chunk(struct outq *queue, struct outq_pool *pool, size_t len)
 {
-    struct outq_chunk *tail = queue->tail;
-    if (!tail || tail->block || tail->capacity - tail->len < len) {
-        int size = next_size(queue, len);
-        tail = chunk_new(pool, size, size < 0 ? len : capacities[size]);
-        if (!tail)
-            return NULL;
-        tail->data = tail->bytes;
-        link_tail(queue, tail);
-    }
-    return tail->bytes + tail->len;
-}
-
-void outq_commit(struct outq *queue, size_t len)
-{
-    struct outq_chunk *tail = queue->tail;
-    check(tail->capacity - tail->len >= len);
-    tail->len += (uint32_t)len;
-    add_pending(queue, len);
-}
-
-void outq_count_message(struct outq *queue)
-{
-    queue->tail->msgs++;
-    queue->pending_msgs++;
+    int size = next_size(queue, len);
+    struct outq_chunk *chunk = chunk_new(pool, size, size < 0 ? len : capacities[size]);
+    if (!chunk)
+        return NULL;
+    chunk->data = chunk->bytes;
+    link_tail(queue, chunk);
+    return chunk->bytes;
 }
 
 int outq_append(struct outq *queue, struct outq_pool *pool, struct span bytes)

@@ -11,9 +11,18 @@
 #include "broker/base/base.h"
 #include "broker/base/block.h"
 
-struct outq_chunk;
-
 enum { OUTQ_CHUNK_SIZES = 4 };
+
+/* Private to outq.c and the inline functions below. */
+struct outq_chunk {
+    struct outq_chunk *next;
+    struct block *block; /* NULL: the bytes are copied, behind the struct */
+    const char *data;
+    uint32_t len, capacity;
+    uint32_t msgs; /* messages that begin here */
+    int size;      /* which of the pool's sizes; -1: made to measure */
+    char bytes[];
+};
 
 /* Spare chunks of one worker, by size. */
 struct outq_pool {
@@ -38,12 +47,32 @@ static inline bool outq_is_empty(const struct outq *queue)
     return queue->head == NULL;
 }
 
+char *outq_reserve_chunk(struct outq *queue, struct outq_pool *pool, size_t len);
+
 /* Room for len contiguous bytes at the end; write them, then call outq_commit with what was used (at most len).
  * NULL when out of memory. */
-char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len);
-void outq_commit(struct outq *queue, size_t len);
+static inline char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len)
+{
+    struct outq_chunk *tail = queue->tail;
+    if (tail && !tail->block && tail->capacity - tail->len >= len)
+        return tail->bytes + tail->len;
+    return outq_reserve_chunk(queue, pool, len);
+}
+
+static inline void outq_commit(struct outq *queue, size_t len)
+{
+    struct outq_chunk *tail = queue->tail;
+    check(tail->capacity - tail->len >= len);
+    tail->len += (uint32_t)len;
+    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) + len, memory_order_relaxed);
+}
+
 /* Says that a message begins in what was just committed. */
-void outq_count_message(struct outq *queue);
+static inline void outq_count_message(struct outq *queue)
+{
+    queue->tail->msgs++;
+    queue->pending_msgs++;
+}
 
 /* Copies bytes to the end. 0 or ERR_MEMORY. */
 MUST_CHECK int outq_append(struct outq *queue, struct outq_pool *pool, struct span bytes);

@@ -627,6 +627,10 @@ static const char *feed_line(struct session *session, const char *at, const char
 {
     if (!may_begin(session, *at))
         return end;
+    struct proto_command command;
+    const char *behind = log_settings.trace ? NULL : proto_scan_pub(at, end, &command);
+    if (behind && command.args.len <= (size_t)session->delivery->broker->options->max_control_line)
+        return do_publish(session, &command, behind, end, batch);
     const char *lf = memchr(at, '\n', (size_t)(end - at));
     if (lf)
         return do_line(session, without_cr((struct span){at, (size_t)(lf - at)}), lf + 1, end, batch);
