@@ -68,17 +68,21 @@ debian_as_root() {
     fi
 }
 
-# Runs as root, in a shell of its own: installs the packages; a service that one of them brings is not started.
+# Runs as root, in a shell of its own: installs the packages; a service that one of them brings is not started. What
+# apt-get says is shown when it fails.
 debian_apt() {
     export DEBIAN_FRONTEND=noninteractive
-    local policy=/usr/sbin/policy-rc.d status=0
+    local policy=/usr/sbin/policy-rc.d log status=0
+    log=$(mktemp)
     if [ ! -e $policy ]; then
         printf '#!/bin/sh\nexit 101\n' >$policy
         chmod 755 $policy
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    apt-get -q -o DPkg::Lock::Timeout=300 update || true
-    apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" || status=$?
+    apt-get -q -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 || true
+    apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >>"$log" 2>&1 || status=$?
+    [ $status = 0 ] || tail -n 15 "$log" >&2
+    rm -f "$log"
     return $status
 }
 

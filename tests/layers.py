@@ -47,7 +47,7 @@ LAYERS = [
     Layer("shape", "both servers' monitoring documents compared", paths=("shape",), workers=2),
     Layer("monitor", "the monitoring port", paths=("monitor",), workers=2),
     Layer("config", "configuration files and flags", paths=("config",), workers=2),
-    Layer("exporter", "the Prometheus exporter", paths=("exporter",)),
+    Layer("exporter", "the Prometheus exporter", paths=("exporter",), workers=2),
     Layer("interop", "official clients and tools, unmodified", paths=("interop",), minutes=15),
     Layer("screen", "the viewer in a real terminal", paths=("screen",)),
     Layer("dashboards", "dashboards and alerts, with a live Prometheus", paths=("dashboards",)),

@@ -1,6 +1,7 @@
 """What `cmake --install` leaves in a folder of its own, and that it works from there."""
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -49,5 +50,5 @@ def test_files(installed, place, source):
 
 def test_service_starts_the_program_that_is_installed(installed):
     text = (installed / "lib/systemd/system/clearwing.service").read_text()
-    assert "@" not in text
+    assert not re.search(r"@\w+@", text)
     assert [line for line in text.splitlines() if line.startswith("ExecStart=/")][0].endswith("/bin/clearwing $CLEARWING_OPTIONS")
