@@ -121,7 +121,7 @@ REFUSED = [
     "/subsz?subs=detail", "/subsz?offset=x", "/subsz?limit=x", "/routez?subs=x", "/leafz?subs=x",
     "/leafz?subs=detail", "/gatewayz?accs=x", "/ipqueuesz?all=x", "/accountz?acc=NOPE",
     "/accstatz?unused=x", "/jsz?streams=x",
-    "/jsz?accounts=x", "/jsz?consumers=x", "/jsz?config=x", "/jsz?limit=x", "/jsz?offset=x", 
+    "/jsz?accounts=x", "/jsz?consumers=x", "/jsz?config=x", "/jsz?limit=x", "/jsz?offset=x",
     "/jsz?leader-only=x", "/jsz?leader-only=1", "/healthz?js-enabled=x",
     "/healthz?js-enabled-only=x", "/healthz?js-server-only=x", "/nope", "/varz/", "/VARZ",
     "/expvarz", "/varz/connz", "/connz%2f", "/.well-known",
