@@ -13,7 +13,7 @@ struct match_cache {
     struct sublist *list;
     struct match_cache_set *sets; /* NULL until first used */
     uint32_t set_mask;
-    uint32_t *seen; /* hashes of subjects missed lately; NULL until first used */
+    uint16_t *seen; /* parts of the hashes of subjects missed lately; NULL until first used */
     struct match *scratch;
     size_t scratch_capacity;
 

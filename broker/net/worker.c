@@ -1,9 +1,9 @@
 /* A worker's turn:
  *
- *     timers | end of turn: mail, wake others, write every touched connection, hand over garbage | wait | read all ready sockets
+ *     timers | end of turn: mail, wake others, write every touched connection, look after garbage | wait | read all ready sockets
  *
  * libuv's prepare hook is the last thing before the loop waits, in every version, so output caused by sockets, mail or timers
- * is written before the worker sleeps. What is unlinked in a turn is one batch of garbage: it comes back as mail after an RCU
+ * is written before the worker sleeps. What is unlinked is gathered into batches of garbage: one comes back as mail after an RCU
  * grace period, behind everything that was in the mailbox by then, and is freed by the worker that unlinked it.
  */
 #include "broker/net/worker.h"
@@ -18,6 +18,9 @@
 
 /* Senders to a mailbox that holds more than this read nothing more from publishers until it is half empty. */
 enum { MAILBOX_BYTES_MAX = 8 << 20 };
+
+/* Garbage is handed over when there is this much, or after this time. */
+enum { GARBAGE_BATCH = 1024, GARBAGE_WAIT_MS = 50 };
 
 struct garbage_mail {
     struct mail mail;
@@ -60,15 +63,30 @@ static void after_grace_period(struct rcu_head *head)
 static void hand_over_garbage(struct worker *worker)
 {
     struct delivery *delivery = worker->delivery;
-    if (!delivery->garbage.head)
-        return;
     struct garbage_mail *batch = mem_alloc(sizeof *batch);
     if (!batch)
-        return; /* it waits for the next turn */
+        return; /* it waits for the next time */
     *batch = (struct garbage_mail){
         .mail = {.open = open_garbage}, .worker = worker, .list = delivery->garbage};
-    delivery->garbage.head = NULL;
+    delivery->garbage = (struct garbage_list){.head = NULL};
     rcu_later(&batch->rcu, after_grace_period);
+}
+
+static void on_garbage_timer(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    if (worker->delivery->garbage.head)
+        hand_over_garbage(worker);
+}
+
+/* A grace period costs a wake-up of the reclaim thread and one back: it has to be worth it, or due. */
+static void look_after_garbage(struct worker *worker)
+{
+    uint32_t count = worker->delivery->garbage.count;
+    if (count >= GARBAGE_BATCH)
+        hand_over_garbage(worker);
+    else if (count > 0 && !uv_is_active((uv_handle_t *)&worker->garbage_timer))
+        uv_timer_start(&worker->garbage_timer, on_garbage_timer, GARBAGE_WAIT_MS, 0);
 }
 
 /* ---- mail between workers ---- */
@@ -134,7 +152,7 @@ static void on_end_of_turn(uv_prepare_t *hook)
         flush_touched(worker);
     }
     rcu_leave();
-    hand_over_garbage(worker);
+    look_after_garbage(worker);
 }
 
 /* The end of the turn drains the box; being woken is enough. */
@@ -224,6 +242,8 @@ int worker_new(struct broker *broker, struct worker **workers, unsigned index, s
     uv_prepare_init(&worker->loop, &worker->end_of_turn);
     worker->end_of_turn.data = worker;
     uv_prepare_start(&worker->end_of_turn, on_end_of_turn);
+    uv_timer_init(&worker->loop, &worker->garbage_timer);
+    worker->garbage_timer.data = worker;
     if (mailbox_init(&worker->mailbox, &worker->loop, on_wake) != 0)
         goto cleanup;
     *out = worker;
@@ -248,6 +268,7 @@ void worker_free(struct worker **worker)
     /* No reader is left: run the callbacks of closed handles, then free whatever waited for a grace period. */
     uv_prepare_stop(&self->end_of_turn);
     uv_close((uv_handle_t *)&self->end_of_turn, NULL);
+    uv_close((uv_handle_t *)&self->garbage_timer, NULL);
     uv_close((uv_handle_t *)&self->mailbox.wake, NULL);
     uv_run(&self->loop, UV_RUN_DEFAULT);
     mailbox_drain(&self->mailbox, self->delivery);

@@ -19,6 +19,7 @@ struct worker {
     uv_loop_t loop;
     uv_thread_t thread;
     uv_prepare_t end_of_turn;
+    uv_timer_t garbage_timer; /* runs while there is garbage that was not handed over */
     struct mailbox mailbox;
     bool *wake; /* by worker: its mailbox was empty when this worker first put mail in */
     bool *full; /* by worker: its mailbox was over its limit when this worker last looked */
