@@ -38,7 +38,7 @@ class Server:
     """A running server of either kind. Use as a context manager; `host`, `port`, `monitor` (URL) and `pid` tell
     where it is, `log()` what it printed. `stop()` returns its exit status."""
 
-    def __init__(self, kind, *arguments, monitor=True, env=None, workers=3):
+    def __init__(self, kind, *arguments, monitor=True, env=None, workers=3, preexec=None):
         self.kind = os.path.basename(kind)
         self.folder = tempfile.mkdtemp(prefix=f"{self.kind}-")
         self._log = open(os.path.join(self.folder, "log"), "wb")
@@ -49,7 +49,8 @@ class Server:
         if monitor:
             command += ["-m", "-1"]
         self.process = subprocess.Popen(command + [str(a) for a in arguments], stdin=subprocess.DEVNULL,
-                                        stdout=self._log, stderr=self._log, cwd=self.folder, env=env)
+                                        stdout=self._log, stderr=self._log, cwd=self.folder, env=env,
+                                        preexec_fn=preexec)
         self.pid = self.process.pid
         try:
             self._find_ports(monitor)
