@@ -160,6 +160,7 @@ json_t *lenient_json_read(struct span text)
     }
     json_t *value =
         json_loadb(clean, (size_t)(rewrite.out - clean), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    explicit_bzero(clean, (size_t)(rewrite.out - clean)); /* CONNECT's holds secrets */
     mem_free(clean);
     return value;
 }
