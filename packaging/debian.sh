@@ -17,7 +17,7 @@ BUILD_NEEDS=(
 TEST_NEEDS=(
     'command=git:git' 'file=/etc/ssl/certs/ca-certificates.crt:ca-certificates' 'library=cmocka:libcmocka-dev'
     'file=/usr/sbin/nats-server:nats-server' 'command=prometheus:prometheus' 'command=promtool:prometheus'
-    'command=tmux:tmux' 'command=openssl:openssl' 'command=clang:clang' 'command=clang-format:clang-format'
+    'command=ninja:ninja-build' 'command=tmux:tmux' 'command=openssl:openssl' 'command=clang:clang' 'command=clang-format:clang-format'
     'file=/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libclang-rt-14-dev'
     'command=go:golang-go' 'command=node:nodejs' 'command=npm:npm' 'command=python3:python3'
     'file=/usr/lib/python3*/ensurepip/__main__.py:python3-venv' 'command=zsh:zsh' 'command=fish:fish'

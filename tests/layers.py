@@ -24,18 +24,16 @@ CACHE = ROOT / ".cache"
 SANITIZED = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
              "UBSAN_OPTIONS": "print_stacktrace=1", "WIRE_PATIENCE": "60"}
 RACED = {"TSAN_OPTIONS": "second_deadlock_stack=1:history_size=4", "WIRE_PATIENCE": "60"}
+FUZZED = {"FUZZ_BUILD": str(WORK / "fuzz"), "FUZZ_CORPUS": str(WORK / "fuzz-corpus"), "FUZZ_SECONDS": "15"}
 
-# Name: options of cmake, compiler.
+# Name: options of cmake.
 BUILDS = {
-    "release": (["-DCMAKE_BUILD_TYPE=Release", "-DWERROR=ON"], "cc"),
-    "sanitize": (["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DASAN=ON", "-DUBSAN=ON",
-                  "-DCMAKE_C_FLAGS=-DCHECK_SLOW"], "cc"),
-    "race": (["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DTSAN=ON"], "cc"),
-    "fuzz": (["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DFUZZ=ON", "-DASAN=ON", "-DUBSAN=ON",
-              "-DCMAKE_C_FLAGS=-DCHECK_SLOW"], "clang"),
+    "release": ["-DCMAKE_BUILD_TYPE=Release", "-DWERROR=ON"],
+    "sanitize": ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DASAN=ON", "-DUBSAN=ON", "-DCMAKE_C_FLAGS=-DCHECK_SLOW"],
+    "race": ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DTSAN=ON"],
 }
 
-# kind: pytest, ctest or fuzz. paths: below tests/; a path that is not there is left out, and with it an empty row.
+# kind: pytest or ctest. paths: below tests/; a path that is not there is left out, and with it an empty row.
 # workers: tests at once; only where they mind neither ports nor the clock. only: pytest -k.
 Layer = collections.namedtuple("Layer", "name about kind build paths workers only env minutes",
                                defaults=("pytest", "release", (), 1, "", {}, 10))
@@ -46,6 +44,7 @@ LAYERS = [
     Layer("wire", "what clients send and must receive, on both servers", paths=("wire",), workers=2, minutes=12),
     Layer("shape", "both servers' monitoring documents compared", paths=("shape",), workers=2),
     Layer("monitor", "the monitoring port", paths=("monitor",), workers=2),
+    Layer("faults", "descriptors run out, peers are slow or vanish", paths=("faults",)),
     Layer("config", "configuration files and flags", paths=("config",), workers=2),
     Layer("exporter", "the Prometheus exporter", paths=("exporter",), workers=2),
     Layer("interop", "official clients and tools, unmodified", paths=("interop",), minutes=15),
@@ -53,7 +52,7 @@ LAYERS = [
     Layer("dashboards", "dashboards and alerts, with a live Prometheus", paths=("dashboards",)),
     Layer("packaging", "run, completions, installation", paths=("packaging",)),
     Layer("bench", "the floor under the speed", paths=("bench",)),
-    Layer("fuzz", "a short run of each fuzzer", "fuzz", "fuzz", ("fuzz",)),
+    Layer("fuzz", "a short run of each fuzzer, by clang's sanitizers", paths=("fuzz",), env=FUZZED),
     Layer("unit-sanitize", "unit, under AddressSanitizer and UBSan", "ctest", "sanitize", env=SANITIZED),
     Layer("wire-sanitize", "wire, monitor, config under AddressSanitizer and UBSan", build="sanitize",
           paths=("wire", "monitor", "config"), workers=2, only="not stock", env=SANITIZED, minutes=15),
@@ -68,7 +67,7 @@ LAYERS = [
 GOOD_REASONS = re.compile(r"clearwing (lacks|only)\b")
 TEST_SECONDS = 300
 # What is no layer by itself.
-NO_LAYER = {"support", "unit", "fuzz", "sim"}
+NO_LAYER = {"support", "unit"}
 
 Outcome = collections.namedtuple("Outcome", "passed failed skipped complaints")
 
@@ -112,12 +111,11 @@ def run(command, log, seconds, env=None, cwd=ROOT):
 
 def build(name):
     """None, or why there is no such build."""
-    options, compiler = BUILDS[name]
     folder, log = WORK / name, LOGS / f"build-{name}.log"
     log.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     generator = ["-G", "Ninja"] if not (folder / "CMakeCache.txt").exists() and shutil.which("ninja") else []
-    for command in (["cmake", "-S", ROOT, "-B", folder, f"-DCMAKE_C_COMPILER={compiler}", *generator, *options],
+    for command in (["cmake", "-S", ROOT, "-B", folder, *generator, *BUILDS[name]],
                     ["cmake", "--build", folder, "--parallel", str(os.cpu_count())]):
         status = run(command, log, 1200)
         if status != 0:
@@ -242,27 +240,7 @@ def run_ctest(layer, log, _):
     return Outcome(passed, len(complaints), 0, complaints)
 
 
-def run_fuzz(layer, log, _):
-    """Every program fuzz_NAME for a short while, beginning with tests/fuzz/corpus/NAME; what it finds stays in build-tests."""
-    programs = sorted(path for path in (WORK / layer.build).rglob("fuzz_*") if path.is_file() and os.access(path, os.X_OK))
-    passed, complaints = 0, []
-    for program in programs:
-        name = program.name.removeprefix("fuzz_")
-        found = WORK / "fuzz-corpus" / name
-        found.mkdir(parents=True, exist_ok=True)
-        kept = [path for path in [ROOT / "tests" / "fuzz" / "corpus" / name] if path.exists()]
-        status = run([program, "-max_total_time=20", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-                      f"-artifact_prefix={found.parent}/{name}-", found, *kept], log, 180, environment(layer), found.parent)
-        if status == 0:
-            passed += 1
-        else:
-            complaints.append(f"{program.name} ended with {status}; the input is in {found.parent}")
-    if not programs:
-        complaints.append("there is no program fuzz_*")
-    return Outcome(passed, len(complaints), 0, complaints)
-
-
-KINDS = {"pytest": run_pytest, "ctest": run_ctest, "fuzz": run_fuzz}
+KINDS = {"pytest": run_pytest, "ctest": run_ctest}
 
 
 def run_layer(layer, missing_builds, extra):
