@@ -39,7 +39,7 @@ static struct harness_client *client(unsigned worker, const char *first)
 /* A message of this many bytes, each telling its number; returns the length of all. */
 static size_t append_publish(char *out, unsigned number, size_t size)
 {
-    size_t len = (size_t)sprintf(out, "PUB x.%u r.%u %zu\r\n", number, number, size);
+    size_t len = (size_t)snprintf(out, 64, "PUB x.%u r.%u %zu\r\n", number, number, size);
     memset(out + len, 'a' + (int)(number % 26), size);
     memcpy(out + len + size, "\r\n", 2);
     return len + size + 2;
@@ -47,7 +47,7 @@ static size_t append_publish(char *out, unsigned number, size_t size)
 
 static size_t append_expected(char *out, unsigned number, size_t size)
 {
-    size_t len = (size_t)sprintf(out, "MSG x.%u 7 r.%u %zu\r\n", number, number, size);
+    size_t len = (size_t)snprintf(out, 64, "MSG x.%u 7 r.%u %zu\r\n", number, number, size);
     memset(out + len, 'a' + (int)(number % 26), size);
     memcpy(out + len + size, "\r\n", 2);
     return len + size + 2;
@@ -88,9 +88,10 @@ static void one_mail_for_many_messages(void **state)
     (void)state;
     struct harness_client *from = client(0, ""), *to = client(1, "SUB x 7\r\nSUB x 8\r\n");
     size_t before = harness.mails_sent;
-    char sent[4096] = "";
+    char sent[4096];
+    size_t len = 0;
     for (int i = 0; i < 100; i++)
-        strcat(sent, "PUB x 2\r\nhi\r\n");
+        len += (size_t)snprintf(sent + len, sizeof sent - len, "PUB x 2\r\nhi\r\n");
     harness_send(from, sent);
     assert_int_equal(harness.mails_sent, before + 1);
     assert_int_equal(to->output_len, 200 * (sizeof "MSG x 7 2\r\nhi\r\n" - 1));

@@ -36,7 +36,7 @@ static struct span random_subject(char *out, bool wildcards)
         else if (wildcards && kind <= 2)
             out[len++] = '*';
         else if (kind == 3)
-            len += (size_t)sprintf(out + len, "t%u", below(200));
+            len += (size_t)snprintf(out + len, 8, "t%u", below(200));
         else
             out[len++] = (char)('a' + below(3));
     }
