@@ -7,6 +7,7 @@
  *  2. A subject is remembered only when it is missed twice within a short time: request inboxes, used once, leave
  *     nothing behind but a hash in `seen`.
  *  3. When a full set would have to give up an entry, the table doubles, up to a maximum; then the ways take turns.
+ *  4. The entries' matches hold at most BYTES_MAX together, or there is one entry.
  *
  * An account that nobody publishes to has no table at all.
  */
@@ -17,6 +18,9 @@
 
 /* SEEN: ten thousand subjects in turn find three of four of their marks again in the next round. */
 enum { WAYS = 4, SETS_MIN = 16, SETS_MAX = 1 << 14, SEEN = 1 << 15 };
+
+/* What the entries' matches may hold together: a wide queue group is copied into each subject's. */
+enum { BYTES_MAX = 32 << 20 };
 
 struct entry {
     uint64_t hash;
@@ -54,6 +58,7 @@ static void entry_free(struct match_cache *cache, struct entry *entry)
 {
     add(&cache->fanout_sum, 0 - fanout(entry->match));
     add(&cache->entries, (uint64_t)-1);
+    cache->bytes -= entry->match_capacity;
     mem_free(entry->match);
     mem_free(entry);
 }
@@ -81,9 +86,11 @@ static bool refresh(struct match_cache *cache, struct entry *entry, struct span 
 {
     struct sublist_generation now = sublist_generation(cache->list, entry->generation_slot);
     uint64_t before = entry->match ? fanout(entry->match) : 0;
+    size_t capacity = entry->match_capacity;
     if (sublist_match(cache->list, subject, &entry->match, &entry->match_capacity) != 0)
         return false;
     entry->generation = now;
+    cache->bytes += entry->match_capacity - capacity;
     add(&cache->fanout_sum, fanout(entry->match) - before);
     note_fanout(cache, entry->match);
     return true;
@@ -142,6 +149,19 @@ static int choose_way(struct match_cache *cache, uint64_t hash)
     }
 }
 
+/* Gives up entries in turn, but not the one in use, until what they hold is within bounds. */
+static void stay_within_bytes(struct match_cache *cache, const struct entry *in_use)
+{
+    while (cache->bytes > BYTES_MAX && cache->entries > 1) {
+        uint32_t place = cache->hand++;
+        struct entry **entry = &cache->sets[place / WAYS & cache->set_mask].entries[place % WAYS];
+        if (!*entry || *entry == in_use)
+            continue;
+        entry_free(cache, *entry);
+        *entry = NULL;
+    }
+}
+
 static COLD const struct match *remember(struct match_cache *cache, struct span subject, uint64_t hash)
 {
     if (!cache->sets)
@@ -167,6 +187,7 @@ static COLD const struct match *remember(struct match_cache *cache, struct span 
     set->entries[way] = entry;
     set->tags[way] = (uint32_t)(hash >> 32);
     add(&cache->entries, 1);
+    stay_within_bytes(cache, entry);
     return entry->match;
 }
 
@@ -203,7 +224,10 @@ const struct match *match_cache_find(struct match_cache *cache, struct span subj
             return entry->match;
         }
         add(&cache->misses, 1);
-        return refresh(cache, entry, subject) ? entry->match : NULL;
+        if (!refresh(cache, entry, subject))
+            return NULL;
+        stay_within_bytes(cache, entry);
+        return entry->match;
     }
     return miss(cache, subject, hash);
 }

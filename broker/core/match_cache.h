@@ -16,6 +16,8 @@ struct match_cache {
     uint16_t *seen; /* parts of the hashes of subjects missed lately; NULL until first used */
     struct match *scratch;
     size_t scratch_capacity;
+    size_t bytes;  /* of the entries' matches */
+    uint32_t hand; /* where to look next for an entry to give up, if they are too many */
 
     _Atomic uint64_t hits, misses, entries;
     _Atomic uint64_t fanout_sum, fanout_max; /* over the entries; max over all matches so far */

@@ -29,6 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    check(cache.entries > 0 || cache.bytes == 0);
     match_cache_fini(&cache);
     interest_model_fini(&model);
     return 0;
@@ -130,7 +131,7 @@ static void numbered(unsigned i, char *out, size_t size)
 static void grows_and_keeps_what_it_has(void **state)
 {
     (void)state;
-    enum { SUBJECTS = 5000 };
+    enum { SUBJECTS = 2000 };
     char text[32];
     assert_non_null(interest_model_add(&model, SPAN_LITERAL("*.x"), ""));
     for (unsigned i = 0; i < SUBJECTS; i++) {
@@ -169,6 +170,33 @@ static void gives_up_entries_at_its_limit(void **state)
         assert_int_equal(find(span_of(text))->sub_count, 0);
     }
     assert_int_equal(cache.entries, entries);
+}
+
+/* A wide group costs its width in each subject's entry: the bytes have a bound of their own. */
+static void wide_matches_are_bounded_in_bytes(void **state)
+{
+    (void)state;
+    enum { SUBJECTS = 12000, BYTES_MAX = 32 << 20 };
+    char text[32];
+    for (unsigned i = 0; i < SUBJECTS; i++) { /* remembered while they are narrow */
+        numbered(i, text, sizeof text);
+        find(span_of(text));
+        find(span_of(text));
+    }
+    assert_in_range(cache.entries, SUBJECTS - 100, SUBJECTS);
+    for (int i = 0; i < INTEREST_MODEL_MAX; i++)
+        assert_non_null(interest_model_add(&model, SPAN_LITERAL("*.x"), i % 2 ? "q" : ""));
+    for (unsigned i = 0; i < SUBJECTS; i++) {
+        numbered(i, text, sizeof text);
+        const struct match *match = match_cache_find(&cache, span_of(text));
+        assert_int_equal(match->sub_count, INTEREST_MODEL_MAX);
+        assert_in_range(cache.bytes, 1, BYTES_MAX);
+        if (i % 1000 == 0)
+            interest_model_compare(&model, span_of(text), match);
+    }
+    assert_in_range(cache.entries, BYTES_MAX / (INTEREST_MODEL_MAX * 8) / 2, SUBJECTS - 1);
+    while (model.count > 0)
+        interest_model_remove(&model, model.count - 1);
 }
 
 /* Each allocation fails in turn: an answer is right or absent, and counts stay true. */
@@ -217,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(counts_fanout, setup, teardown),
         cmocka_unit_test_setup_teardown(grows_and_keeps_what_it_has, setup, teardown),
         cmocka_unit_test_setup_teardown(gives_up_entries_at_its_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(wide_matches_are_bounded_in_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(works_without_memory, setup, teardown),
     };
     uint64_t live = mem_live_blocks();
