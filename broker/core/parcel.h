@@ -14,8 +14,9 @@ struct parcel;
 /* Payloads up to this many bytes travel in the parcel itself, larger ones as a block. */
 enum { PARCEL_INLINE_MAX = 1024 };
 
-/* Adds a message for `count` targets. block: what the payload lies in, needed if it is larger than PARCEL_INLINE_MAX; the parcel
- * takes a reference of its own. An opened parcel comes back to *home. False: it is full, or there is no memory; send it and try once more with NULL there. */
+/* Adds a message for `count` targets. block: what the payload lies in, needed if it is larger than PARCEL_INLINE_MAX; the
+ * parcel takes a reference of its own. An opened parcel comes back to *home. False: it is full, or there is no memory; send
+ * it and try once more with NULL there. */
 bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const struct publish *message,
                 struct block *block, struct sub *const *targets, uint32_t count);
 /* Its mail, complete: opening it delivers. */

@@ -68,8 +68,10 @@ static enum options_action parse(const char *line, struct options *options)
     char words[512], *argv[ARGUMENTS_MAX] = {(char[]){"clearwing"}};
     int argc = 1;
     snprintf(words, sizeof words, "%s", line);
-    for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
+    char *rest = words;
+    for (char *word; (word = strsep(&rest, " ")) != NULL;)
+        if (*word)
+            argv[argc++] = word;
     fflush(NULL);
     int out = dup(1), err = dup(2), file = open("said", O_CREAT | O_TRUNC | O_RDWR, 0600);
     assert_true(out >= 0 && err >= 0 && file >= 0);
