@@ -89,8 +89,8 @@ bool model_peek(const struct model_client *client, struct frame *out)
     if (rest.len == 0)
         return false;
     if (!message_read_frame(rest, out))
-        report_failure("client %llu was sent what is no whole frame: %.*s",
-                       (unsigned long long)client->number, (int)min_size(rest.len, 80), rest.ptr);
+        report_failure("client %llu was sent what is no whole frame: %s",
+                       (unsigned long long)client->number, report_quote(rest));
     return true;
 }
 
@@ -124,10 +124,10 @@ void model_take(struct model *model, struct model_client *client, struct span ex
     struct span given = {rest.ptr, min_size(rest.len, expected.len)};
     if (!span_equal(given, expected))
         report_failure("client %llu should be sent %zu bytes, which are different from byte %zu "
-                       "on: %.*s\nthey are: %.*s",
+                       "on: %s\nthey are: %s",
                        (unsigned long long)client->number, expected.len,
-                       first_difference(given, expected), (int)min_size(expected.len, 80),
-                       expected.ptr, (int)min_size(rest.len, 80), rest.ptr);
+                       first_difference(given, expected), report_quote(expected),
+                       report_quote(rest));
     client->taken += expected.len;
     apply_limits(model, client);
 }

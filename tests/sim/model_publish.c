@@ -213,9 +213,8 @@ static unsigned take_here(struct model *model, struct model_client *to, struct m
     while (model_peek(to, &frame) && frame.kind == FRAME_MESSAGE && frame.id == message->id) {
         struct model_sub *sub = model_find_sub(to, frame.sid);
         if (!sub)
-            report_failure("message %u comes to client %llu for sid %.*s, which it has not",
-                           message->id, (unsigned long long)to->number, (int)frame.sid.len,
-                           frame.sid.ptr);
+            report_failure("message %u comes to client %llu for sid %s, which it has not",
+                           message->id, (unsigned long long)to->number, report_quote(frame.sid));
         if (!sub->queue[0] && !sub->wanted)
             report_failure(
                 "message %u comes to client %llu sid %s, which does not want it (any more)",
@@ -361,9 +360,9 @@ static void receive_plain(struct model_sub *sub, const struct message *message)
     struct model_owed *owed = *place;
     if (!owed || owed->message != message)
         report_failure(
-            "message %u comes to client %llu sid %s, which is owed %s%u of this publisher",
+            "message %u comes to client %llu sid %s, which is owed %s of this publisher, number %u",
             message->id, (unsigned long long)sub->client->number, sub->sid,
-            owed ? "message " : "no other, nor ", owed ? owed->message->id : message->id);
+            owed ? "another" : "nothing", owed ? owed->message->id : 0);
     *place = owed->next;
     if (!owed->next)
         sub->owed_last = place;
@@ -374,9 +373,9 @@ static void receive(struct model *model, struct model_client *client, const stru
 {
     struct model_sub *sub = model_find_sub(client, frame->sid);
     if (frame->kind != FRAME_MESSAGE || !sub || frame->id >= model->message_count)
-        report_failure("mail brings client %llu a frame of kind %d for sid %.*s, which it %s",
-                       (unsigned long long)client->number, (int)frame->kind, (int)frame->sid.len,
-                       frame->sid.ptr, sub ? "has" : "has not (any more)");
+        report_failure("mail brings client %llu a frame of kind %d for sid %s, which it %s",
+                       (unsigned long long)client->number, (int)frame->kind,
+                       report_quote(frame->sid), sub ? "has" : "has not (any more)");
     const struct message *message = model->messages[frame->id];
     if (!sub->queue[0]) {
         receive_plain(sub, message);

@@ -10,6 +10,10 @@ extern bool report_traced;
 NORETURN PRINTF(1, 2) void report_failure(const char *format, ...);
 PRINTF(1, 2) void report_trace_line(const char *format, ...);
 
+/* The beginning of some bytes as people can read it; the text is overwritten by the fourth call
+ * from now. */
+const char *report_quote(struct span bytes);
+
 #define report_trace(...) (report_traced ? report_trace_line(__VA_ARGS__) : (void)0)
 
 #endif

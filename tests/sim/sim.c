@@ -63,6 +63,14 @@ void report_failure(const char *format, ...)
     _exit(1);
 }
 
+const char *report_quote(struct span bytes)
+{
+    static char texts[4][400];
+    static unsigned last;
+    bytes.len = min_size(bytes.len, 80);
+    return log_quote(bytes, texts[++last % 4], sizeof texts[0]);
+}
+
 /* A failed check, or a sanitizer's finding. */
 static void on_abort(int signal_number)
 {

@@ -20,10 +20,10 @@ static void verify_client(const struct model_client *client)
 {
     const struct session *session = client->session;
     if (client->taken != client->text_len)
-        report_failure("client %llu was sent what nothing called for: %.*s",
+        report_failure("client %llu was sent what nothing called for: %s",
                        (unsigned long long)client->number,
-                       (int)min_size(client->text_len - client->taken, 80),
-                       client->text + client->taken);
+                       report_quote((struct span){client->text + client->taken,
+                                                  client->text_len - client->taken}));
     equal("client", client->number, "its close reason", session->close_reason, client->failed);
     equal("client", client->number, "in_msgs", session->in_msgs, client->in_msgs);
     equal("client", client->number, "in_bytes", session->in_bytes, client->in_bytes);
@@ -104,8 +104,8 @@ static void verify_subs(const struct network *network, struct model_client *clie
         const struct model_sub *model = model_find_sub(client, sub_sid(sub));
         if (!model || !span_equal(sub_subject(sub), span_of(model->subject)) ||
             !span_equal(sub_queue(sub), span_of(model->queue)))
-            report_failure("client %llu has a subscription with sid %.*s, and should not",
-                           (unsigned long long)client->number, (int)sub->sid_len, sub_sid(sub).ptr);
+            report_failure("client %llu has a subscription with sid %s, and should not",
+                           (unsigned long long)client->number, report_quote(sub_sid(sub)));
         equal("client", client->number, "a subscription's count", sub->delivered, model->delivered);
         equal("client", client->number, "a subscription's maximum", sub->max, model->max);
         if (sub->worker != client->worker || sub->gone ||
