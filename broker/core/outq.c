@@ -68,12 +68,11 @@ static void link_tail(struct outq *queue, struct outq_chunk *chunk)
     queue->tail = chunk;
 }
 
-/* The next chunk's size: one step larger than the last copied one, while that is still queued. */
+/* The next chunk's size: one step larger than the last one if that was copied, and small behind a block: where blocks follow
+ * each other, all it will hold is one line. */
 static int next_size(const struct outq *queue, size_t len)
 {
     int size = queue->tail && queue->tail->size > 0 ? queue->tail->size + 1 : 1;
-    if (queue->tail && queue->tail->size == 0)
-        size = 2;
     if (size >= OUTQ_CHUNK_SIZES)
         size = OUTQ_CHUNK_SIZES - 1;
     while (size < OUTQ_CHUNK_SIZES && capacities[size] < len)

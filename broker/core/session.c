@@ -286,9 +286,17 @@ void session_close(struct session *session, enum close_reason reason)
               (unsigned long long)session->cid, close_reason_text(reason));
 }
 
+/* The line may be a CONNECT and hold secrets. */
+static void free_partial(char *line, size_t len)
+{
+    if (line)
+        explicit_bzero(line, len);
+    mem_free(line);
+}
+
 static void drop_input(struct session *session)
 {
-    mem_free(session->partial);
+    free_partial(session->partial, session->partial_len);
     session->partial = NULL;
     session->partial_len = session->partial_capacity = 0;
     if (session->publish) {
@@ -614,11 +622,12 @@ static const char *continue_line(struct session *session, const char *at, const 
     if (!lf || session->close_reason != CLOSE_NONE)
         return end;
     char *line = session->partial;
-    struct span whole = without_cr((struct span){line, session->partial_len});
+    size_t len = session->partial_len;
+    struct span whole = without_cr((struct span){line, len});
     session->partial = NULL;
     session->partial_len = session->partial_capacity = 0;
     at = do_line(session, whole, lf + 1, end, batch);
-    mem_free(line);
+    free_partial(line, len);
     return at;
 }
 

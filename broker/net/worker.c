@@ -205,6 +205,10 @@ static void open_stop(struct mail *mail, struct delivery *receiver)
     struct stop_mail *self = container_of(mail, struct stop_mail, mail);
     struct worker *worker = self->worker;
     struct session *session;
+    while ((session = receiver->touched) != NULL) { /* so that no close has to look for its place in this list */
+        receiver->touched = session->next_touched;
+        session->touched = false;
+    }
     while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
         conn_close(session, CLOSE_SHUTDOWN);
     uv_stop(&worker->loop);
