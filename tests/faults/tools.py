@@ -76,11 +76,9 @@ def eventually(what, predicate, seconds=10):
 
 # Clients.
 
-def client(server, receive_buffer=None, timeout=60):
-    """A client that has said CONNECT. With a receive buffer size it is one whose socket fills soon."""
+def client(server, timeout=60):
+    """A client that has said CONNECT."""
     made = RawClient(server.host, server.port, timeout=timeout)
-    if receive_buffer:
-        made.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     made.send('CONNECT {"verbose":false,"pedantic":false}\r\n')
     made.ping()
     return made
@@ -95,6 +93,15 @@ def read_into(chunks, connection):
                 if not chunks[-1]:
                     return
     return job
+
+
+def drain(connection):
+    """All that still comes, until the server closes."""
+    chunks = []
+    with contextlib.suppress(ConnectionResetError):
+        while not chunks or chunks[-1]:
+            chunks.append(connection.socket.recv(1 << 20))
+    return b"".join(chunks)
 
 
 def publish(subject, payload):
@@ -150,7 +157,7 @@ def check_sums(server):
     varz = when_quiet(server)
     opened = server.json("/connz?limit=100000")["connections"]
     closed = server.json("/connz?state=closed&limit=100000")["connections"]
-    account = server.json("/accstatz")["account_statz"][0]
+    account = server.json("/accstatz?unused=1")["account_statz"][0]
     subsz = server.json("/subsz")
     assert varz["connections"] == len(opened) == account["conns"]
     ended = varz["closed_connections"]
