@@ -230,7 +230,8 @@ void model_fail(struct model *model, struct model_client *client, enum close_rea
     client->failed = reason;
     worker->stale += reason == CLOSE_STALE;
     worker->protocol_errors += reason == CLOSE_UNKNOWN_OPERATION ||
-                               reason == CLOSE_PROTOCOL_VIOLATION || reason == CLOSE_PARSE_ERROR;
+                               reason == CLOSE_PROTOCOL_VIOLATION || reason == CLOSE_PARSE_ERROR ||
+                               reason == CLOSE_MAX_CONTROL_LINE;
 }
 
 void model_tick(struct model *model, struct model_client *client)

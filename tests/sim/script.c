@@ -14,9 +14,11 @@ struct script_taste script_choose_taste(struct random *random)
         .words = 1 + (unsigned)random_below(random, array_length(words)),
         .depth = 1 + (unsigned)random_below(random, 4),
         .sids = 3 + (unsigned)random_below(random, 20),
+        .wild = 2 + (unsigned)random_below(random, 4),
         .large = 3 + (unsigned)random_below(random, 40),
         .fatal = 100 + (unsigned)random_below(random, 900),
         .ends = random_one_in(random, 2),
+        .collects = random_one_in(random, 4),
     };
 }
 
@@ -42,7 +44,7 @@ static void make_pattern(const struct script_taste *taste, struct random *random
     static const char *const odd[] = {"a..b", ".a", "a.", "a.>.b", "a*.b", ">", "*", "r.>"};
     out[0] = '\0';
     for (size_t depth = 1 + random_below(random, taste->depth); depth > 0; depth--) {
-        bool wild = random_one_in(random, 4);
+        bool wild = random_one_in(random, taste->wild);
         if (wild && random_one_in(random, 3)) {
             add_token(out, ">");
             break;
@@ -144,7 +146,7 @@ static uint32_t choose_size(const struct script_taste *taste, struct random *ran
 }
 
 static void more_publish(struct model *model, struct model_client *client, struct op *op,
-                         const struct script_taste *taste, struct random *random)
+                         uint32_t size, const struct script_taste *taste, struct random *random)
 {
     static char text[MESSAGE_TEXT_MAX];
     struct message *message = model_add_message(model);
@@ -155,7 +157,7 @@ static void more_publish(struct model *model, struct model_client *client, struc
         memcpy(message->subject, earlier->reply, MESSAGE_NAME_MAX);
     else
         make_subject(taste, random, message->subject);
-    message->total_size = choose_size(taste, random);
+    message->total_size = size;
     message->with_headers = client->script_headers && random_one_in(random, 3);
     if (message->with_headers && !random_one_in(random, 10))
         message->header_size = (uint32_t)random_up_to(random, message->total_size);
@@ -169,6 +171,7 @@ static void more_publish(struct model *model, struct model_client *client, struc
 /* What ends a connection, with the reason the broker must give. */
 static void more_fatal(struct model_client *client, struct op *op, struct random *random)
 {
+    static char long_line[5100];
     static const struct {
         const char *text;
         enum close_reason reason;
@@ -182,7 +185,10 @@ static void more_fatal(struct model_client *client, struct op *op, struct random
         {"CONNECT {\"account\":\"other\"}\r\n", CLOSE_AUTH_FAILURE},
         {"-ERR 'x'\r\n", CLOSE_PARSE_ERROR},
         {"PUB a 999999999\r\n", CLOSE_MAX_PAYLOAD},
+        {long_line, CLOSE_MAX_CONTROL_LINE},
     };
+    if (!long_line[0])
+        snprintf(long_line, sizeof long_line, "SUB %05000d 1\r\n", 0);
     size_t which = random_below(random, array_length(fatal));
     op->reason = fatal[which].reason;
     append_text(client, fatal[which].text);
@@ -201,9 +207,9 @@ static enum op_kind choose_kind(const struct model_client *client, const struct 
     switch (random_below(random, 20)) {
     case 0:
     case 1: return OP_SUB;
-    case 2: return client->sub_count < 6 ? OP_SUB : OP_UNSUB;
+    case 2: return taste->collects || client->sub_count < 6 ? OP_SUB : OP_UNSUB;
     case 3: return taste->ends ? OP_UNSUB : OP_SUB;
-    case 4: return OP_PING;
+    case 4: return random_one_in(random, 4) ? OP_NOTHING : OP_PING;
     case 5:
         return random_one_in(random, 10)  ? OP_CONNECT
                : random_one_in(random, 3) ? OP_UNSUB
@@ -212,24 +218,57 @@ static enum op_kind choose_kind(const struct model_client *client, const struct 
     }
 }
 
+/* What the broker reads and does nothing about. */
+static void more_nothing(struct model_client *client, struct random *random)
+{
+    static const char *const texts[] = {"+OK\r\n", "info {}\r\n", "INFO {\"x\":1}\n",
+                                        "+ok anything\n"};
+    append_text(client, texts[random_below(random, array_length(texts))]);
+}
+
+static struct op *begin(const struct model_client *client, enum op_kind kind)
+{
+    struct op *op = calloc(1, sizeof *op);
+    op->kind = kind;
+    op->begin = client->fed + client->input_len;
+    return op;
+}
+
+static void end(struct model_client *client, struct op *op)
+{
+    op->end = client->fed + client->input_len;
+    *client->ops_last = op;
+    client->ops_last = &op->next;
+}
+
 void script_more(struct model *model, struct model_client *client, const struct script_taste *taste,
                  struct random *random)
 {
     if (client->script_ended)
         return;
-    struct op *op = calloc(1, sizeof *op);
-    op->kind = choose_kind(client, taste, random);
-    op->begin = client->fed + client->input_len;
+    struct op *op = begin(client, choose_kind(client, taste, random));
     switch (op->kind) {
     case OP_CONNECT: more_connect(client, op, random); break;
     case OP_SUB: more_sub(client, op, taste, random); break;
     case OP_UNSUB: more_unsub(client, op, taste, random); break;
-    case OP_PUBLISH: more_publish(model, client, op, taste, random); break;
+    case OP_PUBLISH:
+        more_publish(model, client, op, choose_size(taste, random), taste, random);
+        break;
     case OP_PING: append_text(client, "PING\r\n"); break;
-    case OP_PONG: append_text(client, "PONG\r\n"); break;
+    case OP_PONG: append_text(client, random_one_in(random, 2) ? "PONG\r\n" : "Pong  \n"); break;
+    case OP_NOTHING: more_nothing(client, random); break;
     case OP_FATAL: more_fatal(client, op, random); break;
     }
-    op->end = client->fed + client->input_len;
-    *client->ops_last = op;
-    client->ops_last = &op->next;
+    end(client, op);
+}
+
+void script_burst(struct model *model, struct model_client *client,
+                  const struct script_taste *taste, struct random *random)
+{
+    for (size_t count = 80 + random_below(random, 80); count > 0 && !client->script_ended;
+         count--) {
+        struct op *op = begin(client, OP_PUBLISH);
+        more_publish(model, client, op, 500 + (uint32_t)random_below(random, 600), taste, random);
+        end(client, op);
+    }
 }

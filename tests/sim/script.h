@@ -8,7 +8,7 @@
 #include "tests/sim/model.h"
 #include "tests/sim/random.h"
 
-enum op_kind { OP_CONNECT, OP_SUB, OP_UNSUB, OP_PUBLISH, OP_PING, OP_PONG, OP_FATAL };
+enum op_kind { OP_CONNECT, OP_SUB, OP_UNSUB, OP_PUBLISH, OP_PING, OP_PONG, OP_NOTHING, OP_FATAL };
 
 struct op {
     struct op *next;
@@ -26,14 +26,19 @@ struct script_taste {
     unsigned words; /* different tokens */
     unsigned depth; /* tokens in a subject */
     unsigned sids;  /* different ones of a client */
+    unsigned wild;  /* one token of a pattern in so many is a wildcard */
     unsigned large; /* one message in so many is large */
     unsigned fatal; /* one command in so many is */
     bool ends;      /* subscriptions are ended often */
+    bool collects;  /* clients have many subscriptions */
 };
 
 struct script_taste script_choose_taste(struct random *random);
 /* Appends one command to the client's input. */
 void script_more(struct model *model, struct model_client *client, const struct script_taste *taste,
                  struct random *random);
+/* Appends so many messages of some size that they do not fit into one mail. */
+void script_burst(struct model *model, struct model_client *client,
+                  const struct script_taste *taste, struct random *random);
 
 #endif

@@ -142,6 +142,7 @@ static void execute(struct sim *sim, struct model_client *client, const struct o
         model_publish(model, client, op->message);
         break;
     case OP_PING: model_ping(model, client); break;
+    case OP_NOTHING: break;
     case OP_PONG: client->pings_out = 0; break;
     case OP_FATAL: model_fail(model, client, op->reason); break;
     }
@@ -172,6 +173,8 @@ static void step_feed(struct sim *sim)
     for (size_t more = random_up_to(&sim->random, 12); more > 0 && client->input_len < 400000;
          more--)
         script_more(&sim->model, client, &sim->taste, &sim->random);
+    if (client->input_len < 400000 && random_one_in(&sim->random, 200))
+        script_burst(&sim->model, client, &sim->taste, &sim->random);
     if (client->input_len == 0)
         return;
     size_t len = random_one_in(&sim->random, 2)
