@@ -33,7 +33,7 @@ def main():
             continue
         status, seeds, words = run(program, "--break", name)
         told = [line for line in words.splitlines() if line and not line.startswith("to see it again")] or [""]
-        print(f"{name:15} {f'seed {seeds + 1}: {told[0]}'[:140] if status != 0 else 'NOT NOTICED'}")
+        print(f"{name:15} {f'seed {seeds + 1}: {told[0]}'[:140] if status != 0 else 'NOT NOTICED: does its row in break_core.py still fit the core?'}")
         if status == 0:
             unnoticed.append(name)
     print(f"{len(names)} faults, {len(unnoticed)} wrong answers{': ' if unnoticed else ''}{', '.join(unnoticed)}")

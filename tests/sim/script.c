@@ -10,7 +10,7 @@ static const char *const queues[] = {"q", "q", "workers", "r"};
 
 struct script_taste script_choose_taste(struct random *random)
 {
-    return (struct script_taste){
+    struct script_taste taste = {
         .words = 1 + (unsigned)random_below(random, array_length(words)),
         .depth = 1 + (unsigned)random_below(random, 4),
         .sids = 3 + (unsigned)random_below(random, 20),
@@ -20,6 +20,13 @@ struct script_taste script_choose_taste(struct random *random)
         .ends = random_one_in(random, 2),
         .collects = random_one_in(random, 4),
     };
+    if (taste.collects) { /* dozens of patterns that match one subject */
+        taste.words = 1 + (unsigned)random_below(random, 2);
+        taste.depth = 4;
+        taste.sids = 22;
+        taste.wild = 2;
+    }
+    return taste;
 }
 
 /* ---- names ---- */
@@ -30,10 +37,17 @@ static void add_token(char *subject, const char *token)
     snprintf(subject + len, MESSAGE_NAME_MAX - len, "%s%s", len ? "." : "", token);
 }
 
+static size_t choose_depth(const struct script_taste *taste, struct random *random)
+{
+    if (taste->collects && random_one_in(random, 2))
+        return taste->depth;
+    return 1 + random_below(random, taste->depth);
+}
+
 static void make_subject(const struct script_taste *taste, struct random *random, char *out)
 {
     out[0] = '\0';
-    for (size_t depth = 1 + random_below(random, taste->depth); depth > 0; depth--)
+    for (size_t depth = choose_depth(taste, random); depth > 0; depth--)
         add_token(out, words[random_below(random, taste->words)]);
     if (random_one_in(random, 100))
         snprintf(out, MESSAGE_NAME_MAX, "%s", random_one_in(random, 2) ? "a..b" : "a.*");
@@ -43,7 +57,7 @@ static void make_pattern(const struct script_taste *taste, struct random *random
 {
     static const char *const odd[] = {"a..b", ".a", "a.", "a.>.b", "a*.b", ">", "*", "r.>"};
     out[0] = '\0';
-    for (size_t depth = 1 + random_below(random, taste->depth); depth > 0; depth--) {
+    for (size_t depth = choose_depth(taste, random); depth > 0; depth--) {
         bool wild = random_one_in(random, taste->wild);
         if (wild && random_one_in(random, 3)) {
             add_token(out, ">");
