@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/utf8.h"
 #include "broker/config.h"
 
 struct hash {
@@ -24,22 +25,6 @@ static void put_text(struct hash *hash, const char *text)
 }
 
 /* ---- strings ---- */
-
-/* Length of the valid UTF-8 sequence at the front, 0 if there is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    size_t len = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (len == 1)
-        return 1;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool too_long = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool beyond = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return too_long || beyond ? 0 : len;
-}
 
 static void put_escape(struct hash *hash, unsigned byte)
 {
@@ -61,7 +46,7 @@ static void put_string(struct hash *hash, struct span text)
     put_text(hash, "\"");
     for (size_t i = 0; i < text.len;) {
         const unsigned char *at = (const unsigned char *)text.ptr + i;
-        size_t len = utf8_length(at, text.len - i);
+        size_t len = utf8_sequence(text.ptr + i, text.len - i);
         bool separator = len == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8;
         if (len == 0)
             put_text(hash, "\\ufffd");

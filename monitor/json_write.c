@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "broker/base/clock.h"
-#include "monitor/utf8.h"
+#include "broker/base/utf8.h"
 
 void json_write_init(struct json_writer *writer, struct text_buffer *out, unsigned indent)
 {

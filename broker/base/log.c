@@ -12,6 +12,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
+#include "broker/base/utf8.h"
 
 enum { LINE_MAX_BYTES = 8192 };
 
@@ -124,20 +125,6 @@ void log_line_limited(struct log_limit *limit, enum log_level level, const char 
         log_line(level, "(the last kind of line: %llu more were left out)", (unsigned long long)folded);
 }
 
-/* The length of the UTF-8 sequence of more than one byte that begins here; 0: there is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
-    if (*at < 0xc2 || *at > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool too_long = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
-    bool outside = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
-    return too_long || outside ? 0 : len;
-}
-
 /* How one byte or UTF-8 sequence is written inside the quotes; returns its length in, sets the text. */
 static size_t quote_one(const unsigned char *at, size_t left, char text[8])
 {
@@ -152,7 +139,7 @@ static size_t quote_one(const unsigned char *at, size_t left, char text[8])
         snprintf(text, 8, *at >= 0x20 && *at < 0x7f ? "%c" : "\\x%02x", *at);
         return 1;
     }
-    size_t len = utf8_length(at, left);
+    size_t len = utf8_sequence((const char *)at, left);
     if (len == 0) {
         snprintf(text, 8, "\\x%02x", *at);
         return 1;

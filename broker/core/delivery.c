@@ -226,13 +226,11 @@ static COLD bool hold_back(struct delivery *delivery, struct session *from, stru
     return true;
 }
 
-/* Takes one of the subscription's last places, if they are counted. */
+/* Takes one of the subscription's last places, if they are counted. A place that was not to be had is not given back: the
+ * owner may have begun to count anew meanwhile (session_unsubscribe), and from nothing the count would fall below it. */
 static bool claim_place(struct sub *sub, uint64_t max)
 {
-    if (max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max)
-        return true;
-    atomic_fetch_sub_explicit(&sub->claimed, 1, memory_order_relaxed);
-    return false;
+    return max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max;
 }
 
 /* from: the publisher; NULL: the message came as mail. */

@@ -11,26 +11,12 @@
 #include <ctype.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/utf8.h"
 
 struct rewrite {
     const char *at, *end;
     char *out;
 };
-
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    if (*at < 0x80)
-        return 1;
-    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
-    if (*at < 0xc2 || *at > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (*at == 0xe0 && at[1] < 0xa0) || (*at == 0xf0 && at[1] < 0x90);
-    bool outside = (*at == 0xed && at[1] > 0x9f) || (*at == 0xf4 && at[1] > 0x8f);
-    return overlong || outside ? 0 : len;
-}
 
 static void put(struct rewrite *rewrite, const char *bytes, size_t len)
 {
@@ -46,7 +32,7 @@ static void copy(struct rewrite *rewrite, size_t len)
 
 static void copy_character(struct rewrite *rewrite)
 {
-    size_t len = utf8_length((const unsigned char *)rewrite->at, (size_t)(rewrite->end - rewrite->at));
+    size_t len = utf8_sequence(rewrite->at, (size_t)(rewrite->end - rewrite->at));
     if (len > 0) {
         copy(rewrite, len);
         return;

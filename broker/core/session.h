@@ -87,6 +87,8 @@ void session_tick(struct session *session);
 
 /* Sends -ERR if the reason has one, and marks the session to be closed once that is written. */
 void session_fail(struct session *session, enum close_reason reason);
+/* Queues bytes, unless it is being closed. */
+void session_send(struct session *session, struct span text);
 /* +OK, if the client asked for them and is not being closed. */
 void session_acknowledge(struct session *session);
 /* -ERR '<text>' and nothing else. */
@@ -111,7 +113,10 @@ static inline void session_add(_Atomic uint64_t *counter, uint64_t n)
                           memory_order_relaxed);
 }
 
-/* ---- session_subs.c, session_connect.c: parts of the session ---- */
+/* ---- session_input.c, session_subs.c, session_connect.c: parts of the session ---- */
+
+/* Forgets an unfinished line or payload. */
+void session_drop_input(struct session *session);
 
 struct proto_command;
 void session_subscribe(struct session *session, const struct proto_command *command);

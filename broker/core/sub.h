@@ -27,7 +27,7 @@ struct sub {
     _Atomic uint64_t max;       /* auto-unsubscribe after this many; 0: never */
     _Atomic bool gone;          /* unlinked: deliver nothing more */
 
-    /* Places taken by publishers of any worker while max is set, so that no more are sent than will be taken. */
+    /* Places asked for by publishers of any worker while max is set, so that no more are sent than will be taken. */
     _Atomic uint64_t claimed;
 
     /* The session's list: walked by readers, changed by the owner. */

@@ -1,6 +1,6 @@
 /* Is this UTF-8? For text that clients chose and documents must carry. Pure; any thread. */
-#ifndef MONITOR_UTF8_H
-#define MONITOR_UTF8_H
+#ifndef BROKER_BASE_UTF8_H
+#define BROKER_BASE_UTF8_H
 
 #include "broker/base/base.h"
 
