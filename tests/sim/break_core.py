@@ -42,7 +42,7 @@ FAULTS = [
     ("tried < group.count; tried++", "tried < (BROKEN(one_member) ? 1 : group.count); tried++"),
     ("    if (max > 0 && delivered + 1 >= max)\n",
      "    if (max > 0 && delivered + 1 >= max + (uint64_t)BROKEN(one_too_many))\n"),
-    ("    if (max == 0 || atomic_fetch_add", "    if (max == 0 || BROKEN(no_places) || atomic_fetch_add"),
+    ("    return max == 0 || atomic_fetch_add", "    return max == 0 || BROKEN(no_places) || atomic_fetch_add"),
     ("atomic_store_explicit(&sub->claimed, delivered,",
      "atomic_store_explicit(&sub->claimed, delivered + (uint64_t)BROKEN(lose_place),"),
     ("        } else {\n            session_remove_sub(session, sub);",
