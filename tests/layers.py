@@ -66,6 +66,8 @@ LAYERS = [
 # Reasons for which a test may skip itself: facts about the servers. Any other counts as a failure.
 GOOD_REASONS = re.compile(r"clearwing (lacks|only)\b")
 TEST_SECONDS = 300
+# More failures than this in a layer are no accident.
+SECOND_TRIES = 5
 # What is no layer by itself.
 NO_LAYER = {"support", "unit"}
 
@@ -180,11 +182,38 @@ def count_junit(report):
     return passed, skipped, failures
 
 
+def pytest_command(report, what):
+    return [sys.executable, "-m", "pytest", *what, "-q", "-rfE", "--tb=short", "-p", "no:cacheprovider",
+            f"--timeout={TEST_SECONDS}", f"--junit-xml={report}"]
+
+
+def second_try(layer, log, failures):
+    """Runs the tests that failed once more, nothing beside them, and returns those that fail again. What passes now was
+    at the mercy of the machine's other work: it counts as passed, and is told. Not for sanitizers, whose findings do not
+    have to come twice, nor for more than a few."""
+    if layer.build != "release" or not 0 < len(failures) <= SECOND_TRIES:
+        return failures
+    if any(": skipped:" in name or not name.startswith("tests.") for name in failures):
+        return failures
+    report = LOGS / f"{layer.name}-again.xml"
+    report.unlink(missing_ok=True)
+    nodes = [re.sub(r"^([^:]+)", lambda path: path[1].replace(".", "/") + ".py", name, count=1) for name in failures]
+    run(pytest_command(report, nodes), log, layer.minutes * 60, environment(layer))
+    if not report.exists():
+        return failures
+    passed, _, again = count_junit(report)
+    if passed + len(again) != len(failures):
+        return failures
+    for name in failures:
+        if name not in again:
+            print(f"    UNSTEADY {name}: failed beside others, passed alone", flush=True)
+    return again
+
+
 def run_pytest(layer, log, extra):
     report = LOGS / f"{layer.name}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", *(f"tests/{path}" for path in layer.paths), "-q", "-rfE", "--tb=short",
-               "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", f"--junit-xml={report}"]
+    command = pytest_command(report, [f"tests/{path}" for path in layer.paths])
     if layer.workers > 1:
         command += ["-n", str(layer.workers)]
     if layer.only:
@@ -195,6 +224,10 @@ def run_pytest(layer, log, extra):
     passed, skipped, failures = count_junit(report)
     if status not in (0, 1) or (status == 1 and not failures):
         failures.append(f"pytest ended with {status}")
+    elif failures:
+        first = len(failures)
+        failures = second_try(layer, log, failures)
+        passed += first - len(failures)
     if passed == 0 and not failures:
         failures.append("not one test ran")
     return Outcome(passed, len(failures), skipped, failures)
