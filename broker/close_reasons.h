@@ -12,6 +12,7 @@ enum close_reason {
 
 const char *close_reason_label(enum close_reason reason); /* in metrics: lower case, underscores */
 const char *close_reason_text(enum close_reason reason);  /* in /connz, as nats-server writes it */
-const char *close_reason_wire(enum close_reason reason);  /* after -ERR, or NULL: closed in silence */
+/* After -ERR, or NULL: closed in silence. */
+const char *close_reason_wire(enum close_reason reason);
 
 #endif

@@ -58,8 +58,9 @@ void inspect_sample_cpu(void)
                       usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
     int64_t now_ns = clock_mono_ns();
     if (last_ns != 0 && now_ns > last_ns)
-        atomic_store(&cpu_permille,
-                     (uint64_t)((double)(used_us - last_used_us) * 1e6 / (double)(now_ns - last_ns) + 0.5));
+        atomic_store(
+            &cpu_permille,
+            (uint64_t)((double)(used_us - last_used_us) * 1e6 / (double)(now_ns - last_ns) + 0.5));
     last_used_us = used_us;
     last_ns = now_ns;
 }
@@ -333,9 +334,10 @@ int inspect_connections(const struct inspect_query *query, struct inspect_page *
         qsort(keys.all, keys.count, sizeof keys.all[0], compare_keys);
     uint64_t first = query->offset < keys.count ? query->offset : keys.count;
     uint64_t listed = keys.count - first < query->limit ? keys.count - first : query->limit;
-    *page = (struct inspect_page){.matching = keys.count,
-                                  .listed = listed,
-                                  .account_known = !query->account || account_exists(query->account)};
+    *page =
+        (struct inspect_page){.matching = keys.count,
+                              .listed = listed,
+                              .account_known = !query->account || account_exists(query->account)};
     if (begin)
         begin(context);
     for (uint64_t i = first; i < first + listed; i++) {

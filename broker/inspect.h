@@ -23,14 +23,14 @@ struct inspect_server {
     double auth_timeout_s, tls_timeout_s;
     uint64_t ping_max, max_control_line, max_pending;
     int64_t max_connections, max_payload; /* negative: unlimited */
-    uint64_t max_subscriptions; /* 0: unlimited */
+    uint64_t max_subscriptions;           /* 0: unlimited */
     unsigned cores, workers;
     uint64_t resident_bytes;
     double cpu_percent; /* of one core, over the last second */
     uint64_t subscriptions;
-    const char *system_account;              /* NULL: none */
-    uint64_t cells[METRIC_CELLS];            /* of all workers, combined as their rows say */
-    uint64_t closed[CLOSE_REASON_COUNT];     /* connections closed since start, by reason */
+    const char *system_account;          /* NULL: none */
+    uint64_t cells[METRIC_CELLS];        /* of all workers, combined as their rows say */
+    uint64_t closed[CLOSE_REASON_COUNT]; /* connections closed since start, by reason */
 };
 
 void inspect_server(struct inspect_server *out);
@@ -94,12 +94,14 @@ struct inspect_page {
 };
 
 typedef void inspect_connection_fn(void *context, const struct inspect_connection *connection);
-typedef void inspect_subscription_fn(void *context, const struct inspect_subscription *subscription);
+typedef void inspect_subscription_fn(void *context,
+                                     const struct inspect_subscription *subscription);
 
 /* Fills page, then calls begin(context) once (if not NULL), then each once per connection of the page, in order.
  * Returns 0 or ERR_MEMORY. */
 MUST_CHECK int inspect_connections(const struct inspect_query *query, struct inspect_page *page,
-                                   void (*begin)(void *context), inspect_connection_fn *each, void *context);
+                                   void (*begin)(void *context), inspect_connection_fn *each,
+                                   void *context);
 /* The subscriptions of one connection, inside its callback. */
 void inspect_connection_subscriptions(const struct inspect_connection *connection,
                                       inspect_subscription_fn *each, void *context);
@@ -116,8 +118,8 @@ struct inspect_subscriptions {
 void inspect_subscription_statistics(const char *account, struct inspect_subscriptions *out);
 /* Pages through all subscriptions, of one account if not NULL, that match the literal subject `test` if not NULL.
  * Returns how many there are before paging. */
-uint64_t inspect_subscriptions_list(const char *account, const char *test, uint64_t offset, uint64_t limit,
-                                    inspect_subscription_fn *each, void *context);
+uint64_t inspect_subscriptions_list(const char *account, const char *test, uint64_t offset,
+                                    uint64_t limit, inspect_subscription_fn *each, void *context);
 /* Whether text can be published to: no empty token, no wildcard token. */
 bool inspect_subject_is_literal(const char *text);
 

@@ -55,7 +55,8 @@ static void become_verb(int argc, char **argv)
     if (!slash)
         return;
     int room = (int)(sizeof path - (size_t)(slash + 1 - path));
-    if (snprintf(slash + 1, (size_t)room, "clearwing-%s", argv[1]) >= room || access(path, X_OK) != 0)
+    if (snprintf(slash + 1, (size_t)room, "clearwing-%s", argv[1]) >= room ||
+        access(path, X_OK) != 0)
         return;
     argv[1] = path; /* a program of several verbs goes by its name */
     execv(path, argv + 1);

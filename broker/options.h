@@ -28,8 +28,8 @@ struct options {
     char *http_base_path; /* as configured; NULL: none */
 
     /* Limits. */
-    int64_t max_connections; /* negative: unlimited */
-    int64_t max_subscriptions; /* 0: unlimited */
+    int64_t max_connections;         /* negative: unlimited */
+    int64_t max_subscriptions;       /* 0: unlimited */
     int64_t max_subscription_tokens; /* 0: unlimited */
     int64_t max_control_line;
     int64_t max_payload;
@@ -50,7 +50,7 @@ struct options {
     int64_t workers;
 
     /* Files and logging. */
-    char *config_file; /* NULL: none */
+    char *config_file;      /* NULL: none */
     char config_digest[72]; /* "sha256:<hex>" of the file's parsed form, "" without a file */
     char *pid_file, *ports_file_dir, *log_file;
     bool debug, trace, trace_verbose;

@@ -112,8 +112,7 @@ static void walk(struct compat *compat, const char *area, json_t *object, const 
                                           "gateway_connect_retries"};
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         char path[METRIC_NAME_MAX];
         path_join(path, sizeof path, parent, key);
         if (word_in(path, skipped, array_length(skipped)))
@@ -202,8 +201,7 @@ static void map_connections(struct compat *compat, bool detailed)
     json_t *connection;
     if (!connz)
         return;
-    json_array_foreach(connections, i, connection)
-    {
+    json_array_foreach (connections, i, connection) {
         if (json_read_unsigned(connection, "pending_bytes", &value))
             pending += value;
         if (json_read_unsigned(connection, "subscriptions", &value))
@@ -299,14 +297,11 @@ static void map_gateways(struct compat *compat)
     const char *own = json_read_text(gatewayz, "name"), *remote;
     json_t *gateway, *list;
     size_t i;
-    json_object_foreach(json_object_get(gatewayz, "outbound_gateways"), remote, gateway)
-    {
+    json_object_foreach (json_object_get(gatewayz, "outbound_gateways"), remote, gateway) {
         add_gateway(compat, own, remote, "outbound", gateway);
     }
-    json_object_foreach(json_object_get(gatewayz, "inbound_gateways"), remote, list)
-    {
-        json_array_foreach(list, i, gateway)
-        {
+    json_object_foreach (json_object_get(gatewayz, "inbound_gateways"), remote, list) {
+        json_array_foreach (list, i, gateway) {
             add_gateway(compat, own, remote, "inbound", gateway);
         }
     }
@@ -325,8 +320,7 @@ static void map_leafs(struct compat *compat)
     label_server(compat);
     compat_add_number(compat, compat->prefix, "leafz", "conn_nodes_total", PROM_TEXT_GAUGE, leafz,
                       "leafnodes");
-    json_array_foreach(json_object_get(leafz, "leafs"), i, leaf)
-    {
+    json_array_foreach (json_object_get(leafz, "leafs"), i, leaf) {
         char port[24] = "";
         int64_t number;
         if (json_read_integer(leaf, "port", &number))
@@ -370,8 +364,7 @@ static void map_account_statistics(struct compat *compat)
     const json_t *root = compat->result->documents[SCRAPE_ACCSTATZ].root;
     size_t i;
     json_t *account;
-    json_array_foreach(json_object_get(root, "account_statz"), i, account)
-    {
+    json_array_foreach (json_object_get(root, "account_statz"), i, account) {
         const char *name = json_read_text(account, "acc");
         uint64_t subscriptions = 0;
         const struct compat_label list[] = {{"server_id", compat->server_id},
@@ -406,8 +399,7 @@ static void map_account_details(struct compat *compat)
     json_t *details = json_read_at(compat->result->documents[SCRAPE_ACCOUNTZ].root, "details"),
            *one;
     const char *name;
-    json_object_foreach(details, name, one)
-    {
+    json_object_foreach (details, name, one) {
         const json_t *jwt = json_read_at(one, "decoded_jwt.nats.limits");
         const struct compat_label list[] = {{"server_id", compat->server_id},
                                             {"account_id", name},

@@ -141,15 +141,13 @@ static void map_stream(struct compat *compat, const json_t *stream, const char *
     size_t mark = compat->labels.len;
     if (mirror)
         map_source(compat, mirror, "mirror");
-    json_array_foreach(json_object_get(stream, "sources"), i, item)
-    {
+    json_array_foreach (json_object_get(stream, "sources"), i, item) {
         prom_text_labels_cut(&compat->labels, mark);
         map_source(compat, item, "source");
     }
     if (!consumers)
         return;
-    json_array_foreach(json_object_get(stream, "consumer_detail"), i, item)
-    {
+    json_array_foreach (json_object_get(stream, "consumer_detail"), i, item) {
         prom_text_labels_cut(&compat->labels, mark);
         map_consumer(compat, item, own_name, now_ns);
     }
@@ -171,8 +169,7 @@ static void map_account(struct compat *compat, const json_t *account, const char
     if (compat->options->compat_jetstream < OPTIONS_JS_STREAMS)
         return;
     size_t mark = compat->labels.len;
-    json_array_foreach(json_object_get(account, "stream_detail"), i, stream)
-    {
+    json_array_foreach (json_object_get(account, "stream_detail"), i, stream) {
         prom_text_labels_cut(&compat->labels, mark);
         map_stream(compat, stream, own_name, now_ns);
     }
@@ -203,8 +200,7 @@ void compat_jetstream_map(struct compat *compat, const json_t *jsz, const json_t
     add_or_zero(compat, "server", "jetstream_disabled", jsz, "disabled");
     add_numbers(compat, "server", rows, array_length(rows), jsz);
     size_t mark = compat->labels.len;
-    json_array_foreach(json_object_get(jsz, "account_details"), i, account)
-    {
+    json_array_foreach (json_object_get(jsz, "account_details"), i, account) {
         prom_text_labels_cut(&compat->labels, mark);
         map_account(compat, account, own_name, now_ns);
     }

@@ -176,8 +176,7 @@ static void map_counters(struct native *native, enum metric_id id, const json_t 
 {
     json_t *counters = json_read_at(object, metric_descriptors[id].key), *value;
     const char *key;
-    json_object_foreach(counters, key, value)
-    {
+    json_object_foreach (counters, key, value) {
         char text[64];
         size_t len = strlen(key);
         bool plural = strcmp(label, "kind") == 0 && len > 1 && key[len - 1] == 's';
@@ -258,8 +257,7 @@ static void map_routes(struct native *native, const json_t *routez)
 {
     size_t i;
     json_t *route;
-    json_array_foreach(json_object_get(routez, "routes"), i, route)
-    {
+    json_array_foreach (json_object_get(routez, "routes"), i, route) {
         native_add_scope(native, METRIC_SCOPE_ROUTE, (struct native_entry){route, NULL});
     }
 }
@@ -284,14 +282,11 @@ static void map_gateways(struct native *native, const json_t *gatewayz)
     const char *own = json_read_text(gatewayz, "name"), *remote;
     json_t *gateway, *list;
     size_t i;
-    json_object_foreach(json_object_get(gatewayz, "outbound_gateways"), remote, gateway)
-    {
+    json_object_foreach (json_object_get(gatewayz, "outbound_gateways"), remote, gateway) {
         map_gateway(native, own, remote, "outbound", gateway);
     }
-    json_object_foreach(json_object_get(gatewayz, "inbound_gateways"), remote, list)
-    {
-        json_array_foreach(list, i, gateway)
-        {
+    json_object_foreach (json_object_get(gatewayz, "inbound_gateways"), remote, list) {
+        json_array_foreach (list, i, gateway) {
             map_gateway(native, own, remote, "inbound", gateway);
         }
     }
@@ -301,8 +296,7 @@ static void map_leafs(struct native *native, const json_t *leafz)
 {
     size_t i;
     json_t *leaf;
-    json_array_foreach(json_object_get(leafz, "leafs"), i, leaf)
-    {
+    json_array_foreach (json_object_get(leafz, "leafs"), i, leaf) {
         /* Older servers give no id: the address tells leafs of one account apart as well. */
         char id[96];
         int64_t number, port = 0;
@@ -345,8 +339,7 @@ static void map_accounts(struct native *native, const json_t *accstatz, const js
 {
     size_t i;
     json_t *account;
-    json_array_foreach(json_object_get(accstatz, "account_statz"), i, account)
-    {
+    json_array_foreach (json_object_get(accstatz, "account_statz"), i, account) {
         const char *name = json_read_text(account, "acc");
         const json_t *detail = json_object_get(json_object_get(accountz, "details"), name);
         bool is_system = strcmp(json_read_text(accountz, "system_account"), name) == 0;
@@ -396,8 +389,7 @@ static json_t *subject_sums(const json_t *list, const char *pattern)
 {
     json_t *sums = json_object(), *subscription;
     size_t i;
-    json_array_foreach(list, i, subscription)
-    {
+    json_array_foreach (list, i, subscription) {
         uint64_t messages = 0;
         if (!subject_covered(pattern, json_read_text(subscription, "subject")))
             continue;
@@ -421,8 +413,7 @@ static void map_subscriptions(struct native *native, const json_t *subsz)
     for (const char *const *pattern = native->options->subjects; *pattern; pattern++) {
         json_t *sums = subject_sums(json_object_get(subsz, "subscriptions_list"), *pattern), *pair;
         const char *account;
-        json_object_foreach(sums, account, pair)
-        {
+        json_object_foreach (sums, account, pair) {
             const struct native_label extra[] = {
                 {"account", account}, {"subject", *pattern}, {NULL, NULL}};
             struct native_entry entry = {NULL, extra};

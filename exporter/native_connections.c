@@ -61,8 +61,7 @@ static void add_tallies(struct native *native, enum metric_id id, json_t *counts
     json_t *count;
     if (!tallies)
         return;
-    json_object_foreach(counts, text, count)
-    {
+    json_object_foreach (counts, text, count) {
         tallies[used++] = (struct tally){text, json_integer_value(count)};
     }
     qsort(tallies, used, sizeof *tallies, compare_tallies);
@@ -84,8 +83,7 @@ static void map_groups(struct native *native, const json_t *connections)
 {
     json_t *libraries = json_object(), *accounts = json_object(), *connection;
     size_t i;
-    json_array_foreach(connections, i, connection)
-    {
+    json_array_foreach (connections, i, connection) {
         const struct native_label account[] = {{"account", account_of(connection)}, {NULL, NULL}};
         struct native_entry entry = {connection, account};
         count_text(
@@ -109,8 +107,7 @@ static void map_distributions(struct native *native, const json_t *connections)
     int64_t rtt_ns;
     size_t i;
     json_t *connection;
-    json_array_foreach(connections, i, connection)
-    {
+    json_array_foreach (connections, i, connection) {
         if (json_read_go_duration(connection, "rtt", &rtt_ns) && rtt_ns > 0) {
             double seconds = (double)rtt_ns / (double)NS_PER_SEC;
             rtt_sum += seconds;
@@ -136,8 +133,7 @@ static void map_closed(struct native *native)
 {
     const char *reason;
     json_t *count;
-    json_object_foreach(native->result->closed_by_reason, reason, count)
-    {
+    json_object_foreach (native->result->closed_by_reason, reason, count) {
         const struct native_label extra[] = {{"reason", reason}, {NULL, NULL}};
         native_add(native, METRIC_connections_closed, (struct native_entry){NULL, extra},
                    prom_text_signed(json_integer_value(count)));
@@ -181,8 +177,7 @@ static void map_single(struct native *native, const json_t *connections)
     json_t *connection;
     if (!ranking)
         return;
-    json_array_foreach(connections, i, connection)
-    {
+    json_array_foreach (connections, i, connection) {
         uint64_t in = 0, out = 0;
         ranking[i].connection = connection;
         json_read_unsigned(connection, "pending_bytes", &ranking[i].pending);

@@ -18,8 +18,7 @@ static void map_replicas(struct native *native, const json_t *stream, const char
 {
     size_t i;
     json_t *replica;
-    json_array_foreach(json_read_at(stream, "cluster.replicas"), i, replica)
-    {
+    json_array_foreach (json_read_at(stream, "cluster.replicas"), i, replica) {
         const struct native_label extra[] = {{"account", account},
                                              {"stream", json_read_text(stream, "name")},
                                              {"peer", json_read_text(replica, "name")},
@@ -77,15 +76,13 @@ static void map_stream(struct native *native, const json_t *stream, const char *
         native_add(native, METRIC_stream_leader, entry, prom_text_unsigned(leader));
         map_replicas(native, stream, account);
         map_source(native, stream, account, json_object_get(stream, "mirror"), "mirror");
-        json_array_foreach(json_object_get(stream, "sources"), i, item)
-        {
+        json_array_foreach (json_object_get(stream, "sources"), i, item) {
             map_source(native, stream, account, item, "source");
         }
     }
     if (native->options->jetstream < OPTIONS_JS_CONSUMERS)
         return;
-    json_array_foreach(json_object_get(stream, "consumer_detail"), i, item)
-    {
+    json_array_foreach (json_object_get(stream, "consumer_detail"), i, item) {
         map_consumer(native, item, account, json_read_text(stream, "name"), own_name);
     }
 }
@@ -109,13 +106,11 @@ void native_jetstream_map(struct native *native, const json_t *jsz, const json_t
                    prom_text_unsigned(strcmp(leader, own_name) == 0));
     if (native->options->jetstream < OPTIONS_JS_STREAMS)
         return;
-    json_array_foreach(json_object_get(jsz, "account_details"), i, account)
-    {
+    json_array_foreach (json_object_get(jsz, "account_details"), i, account) {
         const char *name = json_read_text(account, "name");
         const struct native_label extra[] = {{"account", name}, {NULL, NULL}};
         native_add_scope(native, METRIC_SCOPE_JS_ACCOUNT, (struct native_entry){account, extra});
-        json_array_foreach(json_object_get(account, "stream_detail"), k, stream)
-        {
+        json_array_foreach (json_object_get(account, "stream_detail"), k, stream) {
             map_stream(native, stream, name, own_name);
         }
     }

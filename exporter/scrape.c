@@ -341,8 +341,7 @@ static enum scrape_reason accounts_get(struct fetch *fetch)
         return reason;
     json_t *details = json_object(), *name;
     size_t i;
-    json_array_foreach(json_object_get(fetch->document->root, "accounts"), i, name)
-    {
+    json_array_foreach (json_object_get(fetch->document->root, "accounts"), i, name) {
         char path[PATH_BYTES] = "/accountz?acc=";
         json_t *one = NULL;
         if (i >= ACCOUNTS_MAX || !json_is_string(name) ||
@@ -428,8 +427,7 @@ static void remember_closed(struct scrape_target *target, const json_t *entries)
     json_t *entry;
     if (!cids)
         return;
-    json_array_foreach(entries, i, entry)
-    {
+    json_array_foreach (entries, i, entry) {
         uint64_t value = 0;
         if (!json_read_unsigned(entry, "cid", &value))
             continue;
@@ -459,8 +457,7 @@ static void remember_sums(struct scrape_target *target, const json_t *entries)
         uint64_t sum = target->closed_sums[k], value;
         size_t i;
         json_t *entry;
-        json_array_foreach(entries, i, entry)
-        {
+        json_array_foreach (entries, i, entry) {
             if (json_read_unsigned(entry, scrape_conn_sum_keys[k], &value))
                 sum += value;
         }

@@ -346,7 +346,7 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     if (!monitor->base_path || !monitor->has_key)
         goto cleanup;
     status = listen_tcp(options->host ? options->host : "", options->port, &fd, &monitor->port,
-                         error, error_size);
+                        error, error_size);
     if (status != 0)
         goto cleanup;
     monitor->daemon = start_daemon(monitor, options, fd);

@@ -15,7 +15,11 @@
 #include "monitor/request.h"
 #include "monitor/values.h"
 
-enum { METRICS_LIBRARIES_MAX = 100, METRICS_LIBRARY_TEXT_MAX = 48, SERVER_NAME_MAX = HOST_NAME_MAX + 16 };
+enum {
+    METRICS_LIBRARIES_MAX = 100,
+    METRICS_LIBRARY_TEXT_MAX = 48,
+    SERVER_NAME_MAX = HOST_NAME_MAX + 16
+};
 
 static const double rtt_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                     0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};

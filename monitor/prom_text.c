@@ -78,7 +78,8 @@ struct prom_text_value prom_text_scaled_real(enum metric_unit unit, double value
     /* Dividing by the whole number is exact where multiplying with its inverse is not: 10 s
      * stays 10. */
     double factor = metrics_unit_factor(unit);
-    return prom_text_real(factor < 1 ? value / (double)(int64_t)(1 / factor + 0.5) : value * factor);
+    return prom_text_real(factor < 1 ? value / (double)(int64_t)(1 / factor + 0.5)
+                                     : value * factor);
 }
 
 struct prom_text_value prom_text_scaled(enum metric_unit unit, int64_t value)

@@ -1,8 +1,7 @@
 /* Error texts are nats-server's, which are Go's; each ends with a line feed, because a viewer in
  * the field cuts the body at the first one and fails when there is none. */
-#include "broker/base/utf8.h"
 #include "monitor/request.h"
-
+#include "broker/base/utf8.h"
 
 enum { REQUEST_LIMIT_DEFAULT = 1024, REQUEST_ERROR_BYTES_MAX = 64 << 10 };
 

@@ -12,15 +12,15 @@
 #include <stdint.h>
 #include <string.h>
 
-#define COLD       __attribute__((cold, noinline))
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define NORETURN   __attribute__((noreturn))
+#define COLD                         __attribute__((cold, noinline))
+#define MUST_CHECK                   __attribute__((warn_unused_result))
+#define NORETURN                     __attribute__((noreturn))
 #define PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))
 
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
 #define container_of(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 NORETURN COLD void check_failed(const char *expression, const char *file, int line);
 

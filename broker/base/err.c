@@ -10,7 +10,8 @@ const char *err_text(int code)
 {
     switch (code) {
 #define ERROR(name, text)                                                                          \
-    case ERR_##name: return text;
+    case ERR_##name:                                                                               \
+        return text;
 #include "broker/base/errors.def"
 #undef ERROR
     default: return code == 0 ? "no error" : "unknown error";
@@ -19,6 +20,7 @@ const char *err_text(int code)
 
 void check_failed(const char *expression, const char *file, int line)
 {
-    fprintf(stderr, "clearwing: internal error: %s does not hold at %s:%d\n", expression, file, line);
+    fprintf(stderr, "clearwing: internal error: %s does not hold at %s:%d\n", expression, file,
+            line);
     abort();
 }

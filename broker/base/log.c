@@ -23,7 +23,7 @@ static bool coloured;
 static const struct {
     const char *name, *colour;
 } levels[] = {
-    [LOG_INFO] = {"INF", "32"},    [LOG_DEBUG] = {"DBG", "36"}, [LOG_WARN] = {"WRN", "0;93"},
+    [LOG_INFO] = {"INF", "32"},  [LOG_DEBUG] = {"DBG", "36"}, [LOG_WARN] = {"WRN", "0;93"},
     [LOG_ERROR] = {"ERR", "31"}, [LOG_FATAL] = {"FTL", "31"}, [LOG_TRACE] = {"TRC", "33"},
 };
 
@@ -89,8 +89,8 @@ PRINTF(2, 0) static void write_line(enum log_level level, const char *format, va
     if (log_settings.time)
         len += append_time(line + len, room - len);
     if (coloured)
-        len += (size_t)snprintf(line + len, room - len, "[\033[%sm%s\033[0m] ", levels[level].colour,
-                                levels[level].name);
+        len += (size_t)snprintf(line + len, room - len, "[\033[%sm%s\033[0m] ",
+                                levels[level].colour, levels[level].name);
     else
         len += (size_t)snprintf(line + len, room - len, "[%s] ", levels[level].name);
     int text = vsnprintf(line + len, room - len, format, values);
@@ -122,7 +122,8 @@ void log_line_limited(struct log_limit *limit, enum log_level level, const char 
     write_line(level, format, values);
     va_end(values);
     if (folded > 0)
-        log_line(level, "(the last kind of line: %llu more were left out)", (unsigned long long)folded);
+        log_line(level, "(the last kind of line: %llu more were left out)",
+                 (unsigned long long)folded);
 }
 
 /* How one byte or UTF-8 sequence is written inside the quotes; returns its length in, sets the text. */

@@ -19,8 +19,8 @@ bool auth_required(const struct options *options)
 bool auth_secret_is_hashed(const char *secret)
 {
     return secret[0] == '$' && secret[1] == '2' && secret[2] != '\0' && strchr("abxy", secret[2]) &&
-           secret[3] == '$' && isdigit((unsigned char)secret[4]) && isdigit((unsigned char)secret[5]) &&
-           secret[6] == '$';
+           secret[3] == '$' && isdigit((unsigned char)secret[4]) &&
+           isdigit((unsigned char)secret[5]) && secret[6] == '$';
 }
 
 static bool same(struct span expected, struct span given)

@@ -97,8 +97,8 @@ int broker_compose_info(struct broker *broker)
     json_t *info = json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:I}", "server_id", broker->server_id,
         "server_name", broker->server_name, "version", CLEARWING_NATS_VERSION, "clearwing_version",
-        CLEARWING_VERSION, "proto", 1, "go", "none", "host", host, "port", port,
-        "headers", !options->no_header_support, "max_payload", (json_int_t)options->max_payload);
+        CLEARWING_VERSION, "proto", 1, "go", "none", "host", host, "port", port, "headers",
+        !options->no_header_support, "max_payload", (json_int_t)options->max_payload);
     if (!info)
         return ERR_MEMORY;
     if (broker->auth_required)

@@ -32,15 +32,17 @@ enum { LINE_SLACK = 40 };
 
 struct outgoing_line {
     const struct publish *message;
-    struct block *block; /* the payload's, made when first needed; one reference held here if own_block */
+    /* The payload's, made when first needed; one reference held here if own_block. */
+    struct block *block;
     bool own_block;
     /* The last line that was written, in its receiver's queue: the next one like it is a copy with another sid. */
     const char *model; /* NULL: none yet */
     size_t model_len;
     uint32_t sid_at, sid_len;
     bool model_headers;
-    uint64_t model_bytes;      /* its header and payload bytes */
-    struct span model_payload; /* what follows it as a piece of the block; len 0: it is in the line */
+    uint64_t model_bytes; /* its header and payload bytes */
+    /* What follows it as a piece of the block; len 0: it is in the line. */
+    struct span model_payload;
 };
 
 /* ---- life ---- */
@@ -118,8 +120,8 @@ static char *append_number(char *at, uint32_t number)
 }
 
 /* What stands in front of the payload, written at `at`; returns its end. */
-static char *append_line(char *at, const struct publish *message, const struct sub *sub, bool headers,
-                         uint32_t *sid_at)
+static char *append_line(char *at, const struct publish *message, const struct sub *sub,
+                         bool headers, uint32_t *sid_at)
 {
     char *start = at;
     uint32_t size = (uint32_t)message->payload.len - 2;
@@ -176,7 +178,8 @@ static bool line_compose(struct delivery *delivery, struct session *to, const st
         line->model_payload = payload;
         payload.len = 0;
     }
-    size_t most = message->subject.len + message->reply.len + sub->sid_len + payload.len + LINE_SLACK;
+    size_t most =
+        message->subject.len + message->reply.len + sub->sid_len + payload.len + LINE_SLACK;
     char *room = outq_reserve(&to->out, &delivery->pool, most);
     if (!room)
         return false;
@@ -245,7 +248,8 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
     if (max > 0 && delivered >= max)
         return false;
     /* Mail has passed its sender's gate and has its place. */
-    if (from && atomic_load_explicit(&to->gated, memory_order_relaxed) && !hold_back(delivery, from, to))
+    if (from && atomic_load_explicit(&to->gated, memory_order_relaxed) &&
+        !hold_back(delivery, from, to))
         return false;
     if (from && !claim_place(sub, max))
         return false;
@@ -350,8 +354,8 @@ static void pack(struct delivery *delivery, unsigned to, struct outgoing_line *l
     if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block, outgoing->targets,
                     outgoing->count)) {
         send_parcel(delivery, to);
-        if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block, outgoing->targets,
-                        outgoing->count))
+        if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block,
+                        outgoing->targets, outgoing->count))
             return;
     }
     metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
@@ -381,7 +385,8 @@ static inline bool deliver(struct delivery *delivery, struct session *from, stru
     return taken;
 }
 
-uint64_t delivery_publish(struct delivery *delivery, struct session *from, const struct publish *message)
+uint64_t delivery_publish(struct delivery *delivery, struct session *from,
+                          const struct publish *message)
 {
     struct account_worker *part = delivery_account(delivery, from->account);
     const struct match *match = match_cache_find(&part->cache, message->subject);

@@ -24,8 +24,8 @@ struct publish {
 struct delivery_outgoing {
     struct sub **targets; /* of the message being delivered */
     uint32_t count, capacity;
-    bool addressed;        /* stands among delivery->addressed */
-    struct parcel *parcel; /* messages packed since the last delivery_send_parcels */
+    bool addressed;               /* stands among delivery->addressed */
+    struct parcel *parcel;        /* messages packed since the last delivery_send_parcels */
     struct parcel *_Atomic spare; /* put back by the receiver */
 };
 
@@ -52,7 +52,7 @@ struct delivery {
     struct delivery_outgoing *outgoing; /* by worker */
     unsigned *addressed;                /* workers with something outgoing */
     unsigned addressed_count;
-    uint64_t out_msgs, out_bytes;       /* since the last delivery_count */
+    uint64_t out_msgs, out_bytes; /* since the last delivery_count */
 };
 
 MUST_CHECK int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index);
@@ -62,7 +62,8 @@ void delivery_fini(struct delivery *delivery);
 void delivery_set_time(struct delivery *delivery);
 
 /* Delivers to all that are interested. Returns how many it reached, remote ones counted when packed. */
-uint64_t delivery_publish(struct delivery *delivery, struct session *from, const struct publish *message);
+uint64_t delivery_publish(struct delivery *delivery, struct session *from,
+                          const struct publish *message);
 /* Sends what was packed for other workers; from is slowed down if one of their mailboxes is over its limit. Before anything that
  * tells the publisher that its messages were taken. */
 void delivery_send_parcels(struct delivery *delivery, struct session *from);

@@ -162,7 +162,8 @@ static void stay_within_bytes(struct match_cache *cache, const struct entry *in_
     }
 }
 
-static COLD const struct match *remember(struct match_cache *cache, struct span subject, uint64_t hash)
+static COLD const struct match *remember(struct match_cache *cache, struct span subject,
+                                         uint64_t hash)
 {
     if (!cache->sets)
         grow(cache);

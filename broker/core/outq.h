@@ -64,7 +64,8 @@ static inline void outq_commit(struct outq *queue, size_t len)
     struct outq_chunk *tail = queue->tail;
     check(tail->capacity - tail->len >= len);
     tail->len += (uint32_t)len;
-    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) + len, memory_order_relaxed);
+    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) + len,
+                          memory_order_relaxed);
 }
 
 /* Says that a message begins in what was just committed. */

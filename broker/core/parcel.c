@@ -82,7 +82,8 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
         .payload = message->payload.ptr,
     };
     memcpy(record->targets, targets, count * sizeof targets[0]);
-    char *at = append((char *)(record->targets + count), message->subject.ptr, message->subject.len);
+    char *at =
+        append((char *)(record->targets + count), message->subject.ptr, message->subject.len);
     at = append(at, message->reply.ptr, message->reply.len);
     if (inside)
         append(at, message->payload.ptr, message->payload.len);

@@ -23,11 +23,11 @@ enum proto_op {
 
 struct proto_command {
     enum proto_op op;
-    struct span args;    /* all behind the name, without leading blanks and the line end */
-    struct span subject; /* PUB HPUB SUB */
-    struct span reply;   /* PUB HPUB; len 0: none */
-    struct span queue;   /* SUB; len 0: none */
-    struct span sid;     /* SUB UNSUB */
+    struct span args;     /* all behind the name, without leading blanks and the line end */
+    struct span subject;  /* PUB HPUB SUB */
+    struct span reply;    /* PUB HPUB; len 0: none */
+    struct span queue;    /* SUB; len 0: none */
+    struct span sid;      /* SUB UNSUB */
     uint32_t header_size; /* HPUB */
     uint32_t total_size;  /* PUB HPUB: bytes that follow the line, without their CR LF */
     uint64_t max;         /* UNSUB; 0: none given */

@@ -207,7 +207,8 @@ static struct closed_connection *snapshot(const struct session *session, enum cl
     if (!info)
         info = &nobody;
     uint32_t count = session->sub_count;
-    size_t texts = strlen(info->name) + strlen(info->lang) + strlen(info->version) + strlen(info->user) + 4;
+    size_t texts =
+        strlen(info->name) + strlen(info->lang) + strlen(info->version) + strlen(info->user) + 4;
     const struct sub *sub;
     for (sub = session->subs; sub; sub = sub->next)
         texts += sub->subject_len + sub->queue_len + sub->sid_len;
@@ -283,7 +284,6 @@ COLD void session_send_violation(struct session *session, const char *what, stru
              log_quote(subject, quoted, sizeof quoted));
     session_send_error(session, text);
 }
-
 
 /* ---- time ---- */
 

@@ -56,7 +56,7 @@ struct session {
     bool connected;                 /* CONNECT was accepted */
     bool authorized;                /* may do more than CONNECT */
     bool verbose, pedantic, echo, headers, no_responders;
-    bool skip_line; /* the rest of a PING, PONG or +OK line is still to come */
+    bool skip_line;   /* the rest of a PING, PONG or +OK line is still to come */
     int64_t stall_ns; /* how long its owner should wait before reading more */
 
     char *partial; /* the start of a control line */

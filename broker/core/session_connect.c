@@ -25,24 +25,27 @@ bool session_info_valid(struct span json)
 struct connect_options {
     bool verbose, pedantic, echo, headers, no_responders, tls_required, new_account;
     json_int_t protocol;
-    struct span name, lang, version, user, pass, auth_token, account, nkey, sig, jwt; /* ptr NULL: not given */
+    /* ptr NULL: not given. */
+    struct span name, lang, version, user, pass, auth_token, account, nkey, sig, jwt;
 };
 
 enum field_type { FIELD_BOOL, FIELD_INT, FIELD_TEXT };
 
+/* clang-format off */
 #define FIELD(type, name) {#name, FIELD_##type, offsetof(struct connect_options, name)}
+/* clang-format on */
 
 static const struct field {
     const char *name;
     enum field_type type;
     size_t offset;
 } fields[] = {
-    FIELD(BOOL, verbose),       FIELD(BOOL, pedantic),     FIELD(BOOL, echo),
-    FIELD(BOOL, headers),       FIELD(BOOL, no_responders), FIELD(BOOL, tls_required),
-    FIELD(BOOL, new_account),   FIELD(INT, protocol),      FIELD(TEXT, name),
-    FIELD(TEXT, lang),          FIELD(TEXT, version),      FIELD(TEXT, user),
-    FIELD(TEXT, pass),          FIELD(TEXT, auth_token),   FIELD(TEXT, account),
-    FIELD(TEXT, nkey),          FIELD(TEXT, sig),          FIELD(TEXT, jwt),
+    FIELD(BOOL, verbose),     FIELD(BOOL, pedantic),      FIELD(BOOL, echo),
+    FIELD(BOOL, headers),     FIELD(BOOL, no_responders), FIELD(BOOL, tls_required),
+    FIELD(BOOL, new_account), FIELD(INT, protocol),       FIELD(TEXT, name),
+    FIELD(TEXT, lang),        FIELD(TEXT, version),       FIELD(TEXT, user),
+    FIELD(TEXT, pass),        FIELD(TEXT, auth_token),    FIELD(TEXT, account),
+    FIELD(TEXT, nkey),        FIELD(TEXT, sig),           FIELD(TEXT, jwt),
 };
 
 static bool set_field(struct connect_options *options, const struct field *field, json_t *value)
@@ -61,7 +64,8 @@ static bool set_field(struct connect_options *options, const struct field *field
         return json_is_integer(value);
     case FIELD_TEXT:
         if (json_is_string(value))
-            *(struct span *)place = (struct span){json_string_value(value), json_string_length(value)};
+            *(struct span *)place =
+                (struct span){json_string_value(value), json_string_length(value)};
         return json_is_string(value);
     }
     return false;
@@ -75,10 +79,11 @@ static bool read_fields(json_t *document, struct connect_options *options)
         return true;
     if (!json_is_object(document))
         return false;
-    json_object_foreach(document, key, value)
+    json_object_foreach (document, key, value) {
         for (size_t i = 0; i < array_length(fields); i++)
             if (strcasecmp(key, fields[i].name) == 0 && !set_field(options, &fields[i], value))
                 return false;
+    }
     return true;
 }
 
@@ -193,8 +198,11 @@ static void wipe(const struct connect_options *wanted)
 void session_connect(struct session *session, struct span json)
 {
     struct connect_options wanted = {
-        .verbose = session->verbose, .pedantic = session->pedantic, .echo = session->echo,
-        .headers = session->headers, .no_responders = session->no_responders,
+        .verbose = session->verbose,
+        .pedantic = session->pedantic,
+        .echo = session->echo,
+        .headers = session->headers,
+        .no_responders = session->no_responders,
     };
     json_t *document = lenient_json_read(json);
     if (!document || !read_fields(document, &wanted))

@@ -175,7 +175,8 @@ static COLD void do_pong(struct session *session)
 {
     if (session->pings_out > 0 && session->ping_sent_ns > 0) {
         delivery_set_time(session->delivery);
-        atomic_store_explicit(&session->rtt_ns, session->delivery->now_mono_ns - session->ping_sent_ns,
+        atomic_store_explicit(&session->rtt_ns,
+                              session->delivery->now_mono_ns - session->ping_sent_ns,
                               memory_order_relaxed);
     }
     session->pings_out = 0;
@@ -207,7 +208,8 @@ static const char *do_publish(struct session *session, const struct proto_comman
             begin_publish(session, command, (struct span){at, here});
         return end;
     }
-    struct publish message = {command->subject, command->reply, command->header_size, {at, len}, NULL};
+    struct publish message = {
+        command->subject, command->reply, command->header_size, {at, len}, NULL};
     if (!ends_in_crlf(message.payload)) {
         session_fail(session, CLOSE_UNKNOWN_OPERATION);
         return end;
@@ -233,8 +235,8 @@ static const char *do_line(struct session *session, struct span line, const char
     proto_parse(line, &command);
     if (log_settings.trace)
         trace_line(session, &command, line);
-    if (command.op != PROTO_UNKNOWN && command.args.len >
-        (size_t)session->delivery->broker->options->max_control_line) {
+    if (command.op != PROTO_UNKNOWN &&
+        command.args.len > (size_t)session->delivery->broker->options->max_control_line) {
         session_fail(session, CLOSE_MAX_CONTROL_LINE);
         return end;
     }
@@ -361,7 +363,8 @@ static const char *feed_line(struct session *session, const char *at, const char
         return do_publish(session, &command, behind, end, batch);
     const char *lf = memchr(at, '\n', (size_t)(end - at));
     if (lf)
-        return do_line(session, without_cr((struct span){at, (size_t)(lf - at)}), lf + 1, end, batch);
+        return do_line(session, without_cr((struct span){at, (size_t)(lf - at)}), lf + 1, end,
+                       batch);
     size_t limit = (size_t)session->delivery->broker->options->max_control_line + PARTIAL_SLACK;
     struct span start = {at, min_size((size_t)(end - at), limit + 1)};
     if (partial_good(session, start))

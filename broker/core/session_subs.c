@@ -24,8 +24,9 @@ static struct sub **bucket(const struct session *session, struct span sid)
 
 static struct sub *find(const struct session *session, struct span sid)
 {
-    struct sub *sub = session->sid_table ? *bucket(session, sid)
-                                         : atomic_load_explicit(&session->subs, memory_order_relaxed);
+    struct sub *sub = session->sid_table
+                          ? *bucket(session, sid)
+                          : atomic_load_explicit(&session->subs, memory_order_relaxed);
     while (sub && !span_equal(sub_sid(sub), sid))
         sub = session->sid_table ? sub->same_bucket
                                  : atomic_load_explicit(&sub->next, memory_order_relaxed);
@@ -114,7 +115,8 @@ void session_drop_subs(struct session *session)
 static int add(struct session *session, const struct proto_command *command)
 {
     struct delivery *delivery = session->delivery;
-    struct sub *sub = sub_new(session, delivery->index, command->subject, command->queue, command->sid);
+    struct sub *sub =
+        sub_new(session, delivery->index, command->subject, command->queue, command->sid);
     if (!sub)
         return ERR_MEMORY;
     if (table_grow(session) != 0 ||

@@ -3,8 +3,8 @@
 
 #include "broker/base/mem.h"
 
-struct sub *sub_new(struct session *session, unsigned worker, struct span subject, struct span queue,
-                    struct span sid)
+struct sub *sub_new(struct session *session, unsigned worker, struct span subject,
+                    struct span queue, struct span sid)
 {
     struct sub *sub = mem_zalloc(sizeof *sub + subject.len + queue.len + sid.len);
     if (!sub)

@@ -59,8 +59,8 @@ static inline struct span sub_sid(const struct sub *sub)
 }
 
 /* NULL when out of memory. Linked nowhere yet. */
-struct sub *sub_new(struct session *session, unsigned worker, struct span subject, struct span queue,
-                    struct span sid);
+struct sub *sub_new(struct session *session, unsigned worker, struct span subject,
+                    struct span queue, struct span sid);
 /* For garbage_put. */
 void sub_free_garbage(struct garbage *garbage);
 

@@ -52,10 +52,10 @@ struct sublist_node {
     struct garbage garbage;
     struct sublist_node *parent;
     struct table *_Atomic children;
-    struct sublist_node *_Atomic star;   /* `*` */
-    struct sublist_node *_Atomic tail;   /* `>` */
-    struct sublist_set *_Atomic plain;   /* NULL: none */
-    struct sublist_set *_Atomic groups;  /* a list */
+    struct sublist_node *_Atomic star;  /* `*` */
+    struct sublist_node *_Atomic tail;  /* `>` */
+    struct sublist_set *_Atomic plain;  /* NULL: none */
+    struct sublist_set *_Atomic groups; /* a list */
     uint64_t hash;
     uint32_t token_len;
     char token[];
@@ -415,7 +415,7 @@ struct found {
     struct found_set {
         struct sublist_set *set;
         uint32_t count;
-    } *sets;
+    } * sets;
     struct found_set few[32];
 };
 
@@ -447,7 +447,8 @@ static void collect_node(const struct sublist_node *node, struct found *found)
 
 /* Follows the remaining tokens below node. Recursion is as deep as the tree on this path: one level a token, and a
  * subject has at most as many tokens as a control line has bytes. */
-static void collect(const struct sublist_node *node, struct subject_tokens rest, struct found *found)
+static void collect(const struct sublist_node *node, struct subject_tokens rest,
+                    struct found *found)
 {
     struct span token;
     for (;;) {
@@ -559,10 +560,9 @@ int sublist_match(const struct sublist *list, struct span subject, struct match 
 
 struct sublist_counts sublist_counts(const struct sublist *list)
 {
-    return (struct sublist_counts){
-        atomic_load_explicit(&list->subscriptions, memory_order_relaxed),
-        atomic_load_explicit(&list->inserts, memory_order_relaxed),
-        atomic_load_explicit(&list->removes, memory_order_relaxed)};
+    return (struct sublist_counts){atomic_load_explicit(&list->subscriptions, memory_order_relaxed),
+                                   atomic_load_explicit(&list->inserts, memory_order_relaxed),
+                                   atomic_load_explicit(&list->removes, memory_order_relaxed)};
 }
 
 /* ---- life ---- */
@@ -662,7 +662,8 @@ static uint64_t verify_node(struct sublist_node *node)
         if (!child || child == &vacant_child)
             continue;
         check(child->parent == node);
-        check(table_find(table, (struct span){child->token, child->token_len}, child->hash) == child);
+        check(table_find(table, (struct span){child->token, child->token_len}, child->hash) ==
+              child);
         subs += verify_node(child);
         live++;
     }

@@ -24,7 +24,12 @@
 #include "broker/base/rcu.h"
 
 /* A connection's share of one turn. */
-enum { READS_PER_TURN = 4, PIECES_PER_WRITE = 64, WRITE_BYTES_PER_TURN = 1 << 20, DISCARD_MAX = 1 << 20 };
+enum {
+    READS_PER_TURN = 4,
+    PIECES_PER_WRITE = 64,
+    WRITE_BYTES_PER_TURN = 1 << 20,
+    DISCARD_MAX = 1 << 20
+};
 
 /* How long a publisher waits before it is looked at again, while another worker cannot keep up. */
 #define CONGESTED_WAIT_NS (2 * NS_PER_MS)
@@ -35,8 +40,8 @@ struct conn {
     uv_poll_t poll;
     uv_timer_t timer;
     int fd;
-    int polled;               /* events asked for */
-    int open_handles;         /* of poll and timer */
+    int polled;       /* events asked for */
+    int open_handles; /* of poll and timer */
     bool end_of_input;
     int64_t stalled_until_ns; /* 0: not stalled */
     int64_t blocked_since_ns; /* output waits for the socket since; 0: it does not */
@@ -133,15 +138,16 @@ static void set_timer(struct conn *conn)
         return;
     conn->timer_at_ns = at;
     int64_t wait_ns = at - conn->worker->delivery->now_mono_ns;
-    uv_timer_start(&conn->timer, on_timer, wait_ns > 0 ? (uint64_t)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0,
-                   0);
+    uv_timer_start(&conn->timer, on_timer,
+                   wait_ns > 0 ? (uint64_t)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0, 0);
 }
 
 static void fail_write_deadline(struct conn *conn)
 {
     struct session *session = &conn->session;
     struct delivery *delivery = conn->worker->delivery;
-    log_info("%s:%u - cid:%llu - Slow Consumer Detected: WriteDeadline of %lldms exceeded with %llu total bytes.",
+    log_info("%s:%u - cid:%llu - Slow Consumer Detected: WriteDeadline of %lldms exceeded with "
+             "%llu total bytes.",
              session->ip, session->port, (unsigned long long)session->cid,
              (long long)(conn->worker->broker->options->write_deadline_ns / NS_PER_MS),
              (unsigned long long)outq_pending_bytes(&session->out));
@@ -217,7 +223,8 @@ static void write_queue(struct conn *conn)
 void conn_flush(struct session *session)
 {
     struct conn *conn = conn_of(session);
-    bool skip = session->close_reason == CLOSE_SLOW_PENDING || session->close_reason == CLOSE_SLOW_DEADLINE;
+    bool skip =
+        session->close_reason == CLOSE_SLOW_PENDING || session->close_reason == CLOSE_SLOW_DEADLINE;
     if (!skip)
         write_queue(conn);
     if (session->close_reason != CLOSE_NONE) {
@@ -359,7 +366,8 @@ void conn_open(struct worker *worker, int fd, bool refuse)
     char ip[SESSION_IP_MAX];
     uint16_t port;
     peer_name(fd, ip, &port);
-    uint64_t cid = atomic_fetch_add_explicit(&worker->broker->last_cid, 1, memory_order_relaxed) + 1;
+    uint64_t cid =
+        atomic_fetch_add_explicit(&worker->broker->last_cid, 1, memory_order_relaxed) + 1;
     if (session_init(&conn->session, worker->delivery, cid, ip, port) != 0)
         session_fail(&conn->session, CLOSE_OUT_OF_MEMORY);
     log_debug("%s:%u - cid:%llu - Client connection created", ip, port, (unsigned long long)cid);

@@ -205,7 +205,8 @@ static void open_stop(struct mail *mail, struct delivery *receiver)
     struct stop_mail *self = container_of(mail, struct stop_mail, mail);
     struct worker *worker = self->worker;
     struct session *session;
-    while ((session = receiver->touched) != NULL) { /* so that no close has to look for its place in this list */
+    /* First of all, so that no close has to look for its place in this list. */
+    while ((session = receiver->touched) != NULL) {
         receiver->touched = session->next_touched;
         session->touched = false;
     }

@@ -255,7 +255,7 @@ def generated_files_are_fresh(tree):
 
 
 # Folders that clang-format leaves as they are; tables are exempt.
-FORMATTED = ("client/", "exporter/", "top/")
+FORMATTED = ("broker/", "client/", "exporter/", "monitor/", "top/")
 
 
 @rule
