@@ -5,14 +5,14 @@ import time
 import pytest
 
 from tests.faults.crowd import Crowd, room
-from tests.faults.tools import (SLOWNESS, check_sums, client, descriptors, eventually, measure, meanwhile,
+from tests.faults.tools import (P99_MS, SLOWNESS, check_sums, client, descriptors, eventually, measure, meanwhile,
                                 p99_ms, publish, resident_bytes)
 from tests.support.server import Server
 
 MANY, SOME = 10000, 5000
 EACH = 4096  # bytes of memory for a connection with a subscription
 REMEMBERED = 600  # bytes of a closed connection in the ring
-RATIO, P99_MS = 50, 200  # latency with scraping: times that without, or milliseconds
+RATIO = 50  # latency with scraping to that without, where it is above P99_MS at all
 
 
 def test_ten_thousand_come_and_go(broker):
@@ -78,4 +78,4 @@ def test_scraping_disturbs_nobody(path):
               f"{1000 * took[len(took) // 2]:.0f} ms: p99 of the pair {min(calm):.2f} ms without, {min(scraped):.2f} ms with, "
               f"{min(scraped) / min(calm):.1f} times")
         assert len(times) > 5
-        assert min(scraped) < max(P99_MS * SLOWNESS, RATIO * min(calm))
+        assert min(scraped) < max(P99_MS, RATIO * min(calm))
