@@ -17,7 +17,7 @@ import time
 from tests.support.server import BIN, RawClient
 
 SLOWNESS = float(os.environ.get("WIRE_PATIENCE", "10")) / 10
-# Of a pair beside trouble. Mostly below 50; on a machine that others use, 180 was seen with nothing going on at all.
+# Of a pair beside trouble, in milliseconds. Mostly below 50 on two busy cores; why it was 180 and once 1,700 is not known.
 P99_MS = 500 * SLOWNESS
 SLOW_REASONS = ("slow_consumer_pending", "slow_consumer_deadline")
 
