@@ -326,6 +326,9 @@ def main():
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # Whoever starts this in the background may have these ignored, and tests send them: a handler here is the default there.
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(ignored, lambda *_: sys.exit(1))
     passed = failed = 0
     missing = set()
     for name in dict.fromkeys(row.build for row in rows):
