@@ -59,7 +59,7 @@ LAYERS = [
     Layer("tools-sanitize", "the exporter and the client under AddressSanitizer and UBSan", build="sanitize",
           paths=("exporter/test_exporter.py", "interop/test_client_verbs.py"), only="not stock", env=SANITIZED, minutes=15),
     Layer("race", "what is concurrent, under ThreadSanitizer", build="race",
-          paths=("wire/test_concurrent.py", "wire/test_random_sessions.py", "monitor"), only="not stock", env=RACED,
+          paths=("race", "wire/test_concurrent.py", "wire/test_random_sessions.py", "monitor"), only="not stock", env=RACED,
           minutes=15),
 ]
 
