@@ -64,11 +64,6 @@ static void become_verb(int argc, char **argv)
 
 /* ---- signals ---- */
 
-static void stop_loop(struct server *server)
-{
-    uv_stop(&server->loop);
-}
-
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
@@ -84,7 +79,7 @@ static void on_signal(uv_signal_t *signal, int number)
         if (names[i].number == number)
             log_info("Trapped \"%s\" signal", names[i].name);
     if (number == SIGINT || number == SIGTERM)
-        stop_loop(server);
+        uv_stop(&server->loop);
     else if (number == SIGUSR1)
         log_reopen();
     else

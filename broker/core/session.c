@@ -75,19 +75,19 @@ void session_fail(struct session *session, enum close_reason reason)
         metrics_add(&delivery->cells, METRIC_protocol_errors, 1);
     if (reason == CLOSE_STALE)
         metrics_add(&delivery->cells, METRIC_stale_connections, 1);
+    if (reason == CLOSE_SLOW_PENDING || reason == CLOSE_SLOW_DEADLINE) {
+        metrics_add(&delivery->cells, METRIC_slow_consumers, 1);
+        account_count(&delivery_account(delivery, session->account)->slow_consumers, 1);
+    }
     session_touch(session);
 }
 
 static COLD void fail_slow(struct session *session)
 {
-    struct delivery *delivery = session->delivery;
-    metrics_add(&delivery->cells, METRIC_slow_consumers, 1);
-    account_count(&delivery_account(delivery, session->account)->slow_consumers, 1);
     log_info("%s:%u - cid:%llu - Slow Consumer Detected: MaxPending of %lld Exceeded", session->ip,
              session->port, (unsigned long long)session->cid,
-             (long long)delivery->broker->options->max_pending);
-    session->close_reason = CLOSE_SLOW_PENDING;
-    session_touch(session);
+             (long long)session->delivery->broker->options->max_pending);
+    session_fail(session, CLOSE_SLOW_PENDING);
 }
 
 void session_over_gate(struct session *session)
@@ -184,7 +184,7 @@ static void untouch(struct session *session)
     session->touched = false;
 }
 
-static void free_client_info(struct garbage *garbage)
+void session_free_info(struct garbage *garbage)
 {
     mem_free(container_of(garbage, struct client_info, garbage));
 }
@@ -274,7 +274,7 @@ void session_fini(struct session *session)
     session_drop_input(session);
     mem_free(session->sid_table);
     if (session->info)
-        free_client_info(&session->info->garbage);
+        session_free_info(&session->info->garbage);
 }
 
 COLD void session_send_violation(struct session *session, const char *what, struct span subject)

@@ -127,5 +127,7 @@ bool session_info_valid(struct span json);
 /* CONNECT was accepted: measure the round trip soon. */
 void session_schedule_first_ping(struct session *session);
 void session_drop_subs(struct session *session);
+/* Frees a struct client_info; for garbage_put. */
+void session_free_info(struct garbage *garbage);
 
 #endif

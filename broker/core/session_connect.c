@@ -87,11 +87,6 @@ static bool read_fields(json_t *document, struct connect_options *options)
     return true;
 }
 
-static void free_info(struct garbage *garbage)
-{
-    mem_free(container_of(garbage, struct client_info, garbage));
-}
-
 /* Copies as a C string; a NUL inside shows as a blank. */
 static const char *put_text(char **at, struct span text)
 {
@@ -132,7 +127,7 @@ static int replace_info(struct session *session, const struct connect_options *w
     info->user = put_text(&at, user);
     atomic_store_explicit(&session->info, info, memory_order_release);
     if (old)
-        garbage_put(&session->delivery->garbage, &old->garbage, free_info);
+        garbage_put(&session->delivery->garbage, &old->garbage, session_free_info);
     return 0;
 }
 

@@ -145,14 +145,11 @@ static void set_timer(struct conn *conn)
 static void fail_write_deadline(struct conn *conn)
 {
     struct session *session = &conn->session;
-    struct delivery *delivery = conn->worker->delivery;
     log_info("%s:%u - cid:%llu - Slow Consumer Detected: WriteDeadline of %lldms exceeded with "
              "%llu total bytes.",
              session->ip, session->port, (unsigned long long)session->cid,
              (long long)(conn->worker->broker->options->write_deadline_ns / NS_PER_MS),
              (unsigned long long)outq_pending_bytes(&session->out));
-    metrics_add(&delivery->cells, METRIC_slow_consumers, 1);
-    account_count(&delivery_account(delivery, session->account)->slow_consumers, 1);
     session_fail(session, CLOSE_SLOW_DEADLINE);
 }
 
