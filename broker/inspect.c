@@ -96,6 +96,9 @@ static void sum_workers(struct inspect_server *out)
         for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
             out->closed[reason] +=
                 atomic_load_explicit(&delivery->closed[reason], memory_order_relaxed);
+        for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
+            out->dropped[reason] +=
+                atomic_load_explicit(&delivery->dropped[reason], memory_order_relaxed);
     }
     struct inspect_subscriptions subscriptions;
     inspect_subscription_statistics(NULL, &subscriptions);
@@ -186,6 +189,10 @@ static void fill_open(const struct session *session, int64_t now, struct inspect
         .out_bytes = read_relaxed(session->out_bytes),
         .pending_bytes = outq_pending_bytes(&session->out),
         .stalls = read_relaxed(session->stalls),
+        .stalled = read_relaxed(session->stalled),
+        .stalled_ns = read_relaxed(session->stalled_ns),
+        .stalled_by = read_relaxed(session->stalled_by),
+        .dropped_msgs = read_relaxed(session->dropped_msgs),
         .subscriptions = read_relaxed(session->sub_count),
         .name = info->name,
         .lang = info->lang,
@@ -215,6 +222,10 @@ static void fill_closed(const struct closed_connection *closed, struct inspect_c
         .out_bytes = closed->out_bytes,
         .pending_bytes = closed->pending_bytes,
         .stalls = closed->stalls,
+        .stalled = closed->stalled,
+        .stalled_ns = closed->stalled_ns,
+        .stalled_by = closed->stalled_by,
+        .dropped_msgs = closed->dropped_msgs,
         .subscriptions = closed->subscription_count,
         .name = closed->name,
         .lang = closed->lang,

@@ -8,7 +8,7 @@
 #define BROKER_INSPECT_H
 
 #include "broker/base/base.h"
-#include "broker/close_reasons.h"
+#include "broker/drop_reasons.h"
 #include "broker/metrics.h"
 
 void inspect_thread_enter(void);
@@ -31,6 +31,7 @@ struct inspect_server {
     const char *system_account;          /* NULL: none */
     uint64_t cells[METRIC_CELLS];        /* of all workers, combined as their rows say */
     uint64_t closed[CLOSE_REASON_COUNT]; /* connections closed since start, by reason */
+    uint64_t dropped[DROP_REASON_COUNT]; /* messages lost since start, by reason */
 };
 
 void inspect_server(struct inspect_server *out);
@@ -75,6 +76,8 @@ struct inspect_connection {
     enum close_reason reason; /* CLOSE_NONE: open */
     int64_t rtt_ns, uptime_ns, idle_ns;
     uint64_t in_msgs, out_msgs, in_bytes, out_bytes, pending_bytes, stalls;
+    uint64_t stalled, stalled_ns, stalled_by; /* by a cid, 0: never */
+    uint64_t dropped_msgs;
     uint64_t subscriptions;
     const char *name, *lang, *version, *user; /* "" when not given */
     const char *account;

@@ -176,6 +176,8 @@ static void write_values(struct json_writer *json, const struct inspect_connecti
     for (enum metric_id id = 0; id < METRIC_COUNT; id++)
         if (metric_descriptors[id].source == METRIC_SOURCE_CONN && !is_placed(id))
             write_row(json, connection, id);
+    if (connection->stalled_by)
+        json_write_unsigned(json, "stalled_by", connection->stalled_by);
 }
 
 static void write_connection(void *context, const struct inspect_connection *connection)

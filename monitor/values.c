@@ -75,6 +75,11 @@ struct value values_connection(const struct inspect_connection *connection, enum
     case METRIC_conn_pending_bytes: return integer(connection->pending_bytes);
     case METRIC_conn_subscriptions: return integer(connection->subscriptions);
     case METRIC_conn_stalls: return connection->stalls ? integer(connection->stalls) : absent();
+    case METRIC_conn_stalled: return connection->stalled ? integer(connection->stalled) : absent();
+    case METRIC_conn_stalled_ns:
+        return connection->stalled ? nanoseconds((int64_t)connection->stalled_ns) : absent();
+    case METRIC_conn_dropped_msgs:
+        return connection->dropped_msgs ? integer(connection->dropped_msgs) : absent();
     case METRIC_conn_rtt: return nanoseconds(connection->rtt_ns);
     case METRIC_conn_start: return nanoseconds(connection->start_wall_ns);
     case METRIC_conn_last_activity: return nanoseconds(connection->last_activity_wall_ns);
@@ -122,6 +127,16 @@ static bool by_close_reason(const struct inspect_server *server, size_t n, struc
     return true;
 }
 
+static bool by_drop_reason(const struct inspect_server *server, size_t n, struct value_series *out)
+{
+    enum drop_reason reason = (enum drop_reason)(n + CLOSE_NONE + 1);
+    if (reason >= DROP_REASON_COUNT)
+        return false;
+    const char *label = drop_reasons_label(reason);
+    *out = (struct value_series){label, label, server->dropped[reason]};
+    return true;
+}
+
 bool values_family(const struct inspect_server *server, const struct endpoint_counts *counts,
                    enum metric_id id, size_t n, struct value_series *out)
 {
@@ -131,6 +146,7 @@ bool values_family(const struct inspect_server *server, const struct endpoint_co
     case METRIC_stale_connections_by_kind:
         return by_kind(server->cells[METRIC_stale_connections], n, out);
     case METRIC_closed_connections: return by_close_reason(server, n, out);
+    case METRIC_dropped_msgs_by_reason: return by_drop_reason(server, n, out);
     case METRIC_http_requests:
         if (!endpoints_counted(counts, n, &out->label, &out->value))
             return false;

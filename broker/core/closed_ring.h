@@ -25,6 +25,7 @@ struct closed_connection {
     enum close_reason reason;
     int64_t start_wall_ns, stop_wall_ns, last_activity_wall_ns, rtt_ns;
     uint64_t in_msgs, out_msgs, in_bytes, out_bytes, pending_bytes, stalls;
+    uint64_t stalled, stalled_ns, stalled_by, dropped_msgs;
     const char *account;
     uint32_t subscription_count;
     char ip[46];

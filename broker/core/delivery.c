@@ -18,6 +18,7 @@
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
+#include "broker/core/drops.h"
 
 /* From here on sharing a block beats copying: two pieces for writev against a copy per receiver. */
 enum { COPY_MAX = 1024 };
@@ -207,24 +208,39 @@ static inline bool line_queue(struct delivery *delivery, struct session *to, con
         return false;
     }
     outq_commit(&to->out, line->model_len);
+    if (line->model_payload.len > 0 &&
+        outq_append_block(&to->out, &delivery->pool, line->block, line->model_payload) != 0) {
+        outq_take_back(&to->out, &delivery->pool, line->model_len);
+        line->model = NULL;
+        return false;
+    }
     outq_count_message(&to->out);
-    return line->model_payload.len == 0 ||
-           outq_append_block(&to->out, &delivery->pool, line->block, line->model_payload) == 0;
+    return true;
 }
 
 /* ---- receivers of this worker ---- */
 
-/* A receiver without room: how long its producer should wait. False: with no_fast_producer_stall, go without. */
-static COLD bool hold_back(struct delivery *delivery, struct session *from, struct session *to)
+/* A receiver without room: how long its producer should wait. False: with no_fast_producer_stall, it goes without. */
+static COLD bool hold_back(struct delivery *delivery, struct session *from, const struct sub *sub)
 {
     const struct options *options = delivery->broker->options;
-    if (options->no_fast_producer_stall)
+    struct session *to = sub->session;
+    if (options->no_fast_producer_stall) {
+        uint64_t max = atomic_load_explicit(&sub->max, memory_order_relaxed);
+        if (max == 0 || atomic_load_explicit(&sub->claimed, memory_order_relaxed) < max)
+            drops_refuse(delivery, sub, DROP_QUEUE_FULL);
         return false;
-    if (from && from != to && from->stall_ns < STALL_MAX_NS) {
+    }
+    if (from != to && from->stall_ns < STALL_MAX_NS) {
         bool full = outq_pending_bytes(&to->out) >= (uint64_t)options->max_pending;
-        from->stall_ns += full ? STALL_FULL_NS : STALL_NS;
+        int64_t wait_ns = full ? STALL_FULL_NS : STALL_NS;
+        from->stall_ns += wait_ns;
+        session_add(&from->stalled, 1);
+        session_add(&from->stalled_ns, (uint64_t)wait_ns);
+        atomic_store_explicit(&from->stalled_by, to->cid, memory_order_relaxed);
         atomic_fetch_add_explicit(&to->stalls, 1, memory_order_relaxed);
         metrics_add(&delivery->cells, METRIC_stalled_clients, 1);
+        metrics_add(&delivery->cells, METRIC_stalled_ns, (uint64_t)wait_ns);
     }
     return true;
 }
@@ -234,6 +250,15 @@ static COLD bool hold_back(struct delivery *delivery, struct session *from, stru
 static bool claim_place(struct sub *sub, uint64_t max)
 {
     return max == 0 || atomic_fetch_add_explicit(&sub->claimed, 1, memory_order_relaxed) < max;
+}
+
+/* Its place need not be given back: the subscription ends with the session. */
+static COLD void fail_without_memory(struct delivery *delivery, const struct session *from,
+                                     const struct sub *sub)
+{
+    session_fail(sub->session, CLOSE_OUT_OF_MEMORY);
+    if (from) /* else delivery_receive counts it */
+        drops_refuse(delivery, sub, drop_reasons_of_close(CLOSE_OUT_OF_MEMORY));
 }
 
 /* from: the publisher; NULL: the message came as mail. */
@@ -249,12 +274,12 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         return false;
     /* Mail has passed its sender's gate and has its place. */
     if (from && atomic_load_explicit(&to->gated, memory_order_relaxed) &&
-        !hold_back(delivery, from, to))
+        !hold_back(delivery, from, sub))
         return false;
     if (from && !claim_place(sub, max))
         return false;
     if (!line_queue(delivery, to, sub, line)) {
-        session_fail(to, CLOSE_OUT_OF_MEMORY);
+        fail_without_memory(delivery, from, sub);
         return false;
     }
     atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
@@ -280,9 +305,32 @@ static bool claim(struct delivery *delivery, struct session *from, struct sub *s
     struct delivery *owner = delivery->broker->deliveries[sub->worker];
     if (atomic_load_explicit(&owner->gated, memory_order_relaxed) > 0 &&
         atomic_load_explicit(&sub->session->gated, memory_order_relaxed) &&
-        !hold_back(delivery, from, sub->session))
+        !hold_back(delivery, from, sub))
         return false;
     return claim_place(sub, atomic_load_explicit(&sub->max, memory_order_acquire));
+}
+
+/* Gives back a place that no message will take. The owner may have begun to count anew meanwhile, so never to below what it has
+ * delivered; should one of the new places go with it, its message finds the subscription ended and is counted there. */
+static COLD void unclaim(struct sub *sub)
+{
+    uint64_t claimed = atomic_load_explicit(&sub->claimed, memory_order_relaxed);
+    while (atomic_load_explicit(&sub->max, memory_order_relaxed) > 0 &&
+           claimed > atomic_load_explicit(&sub->delivered, memory_order_relaxed) &&
+           !atomic_compare_exchange_weak_explicit(&sub->claimed, &claimed, claimed - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        continue;
+}
+
+static COLD bool grow_targets(struct delivery_outgoing *outgoing)
+{
+    uint32_t capacity = outgoing->capacity ? outgoing->capacity * 2 : 16;
+    struct sub **targets = mem_realloc(outgoing->targets, capacity * sizeof *targets);
+    if (!targets)
+        return false;
+    outgoing->targets = targets;
+    outgoing->capacity = capacity;
+    return true;
 }
 
 static bool address_remote(struct delivery *delivery, struct session *from, struct sub *sub)
@@ -290,13 +338,10 @@ static bool address_remote(struct delivery *delivery, struct session *from, stru
     if (!claim(delivery, from, sub))
         return false;
     struct delivery_outgoing *outgoing = &delivery->outgoing[sub->worker];
-    if (outgoing->count == outgoing->capacity) {
-        uint32_t capacity = outgoing->capacity ? outgoing->capacity * 2 : 16;
-        struct sub **targets = mem_realloc(outgoing->targets, capacity * sizeof *targets);
-        if (!targets)
-            return false;
-        outgoing->targets = targets;
-        outgoing->capacity = capacity;
+    if (outgoing->count == outgoing->capacity && !grow_targets(outgoing)) {
+        unclaim(sub);
+        drops_refuse(delivery, sub, drop_reasons_of_close(CLOSE_OUT_OF_MEMORY));
+        return false;
     }
     outgoing->targets[outgoing->count++] = sub;
     if (!outgoing->addressed) {
@@ -311,7 +356,8 @@ void delivery_receive(struct delivery *delivery, const struct publish *message,
 {
     struct outgoing_line line = {.message = message, .block = message->block};
     for (uint32_t i = 0; i < count; i++)
-        deliver_local(delivery, NULL, targets[i], &line);
+        if (!deliver_local(delivery, NULL, targets[i], &line))
+            drops_mail(delivery, targets[i]);
     delivery_count(delivery, targets[0]->session->account);
     if (line.own_block)
         block_unref(line.block);
@@ -339,15 +385,25 @@ void delivery_send_parcels(struct delivery *delivery, struct session *from)
         from->stall_ns += STALL_NS;
 }
 
-/* Packs the message for the targets collected for one worker. */
-static void pack(struct delivery *delivery, unsigned to, struct outgoing_line *line)
+/* There is no memory to send the message to those that were to get it. */
+static COLD void drop_targets(struct delivery *delivery, const struct delivery_outgoing *outgoing)
+{
+    for (uint32_t i = 0; i < outgoing->count; i++) {
+        unclaim(outgoing->targets[i]);
+        drops_count(delivery, outgoing->targets[i]->session,
+                    drop_reasons_of_close(CLOSE_OUT_OF_MEMORY), 1);
+    }
+}
+
+/* Packs the message for the targets collected for one worker. False when out of memory. */
+static bool pack(struct delivery *delivery, unsigned to, struct outgoing_line *line)
 {
     struct delivery_outgoing *outgoing = &delivery->outgoing[to];
     struct publish message = *line->message;
     if (message.payload.len > PARCEL_INLINE_MAX) {
         struct block *block = line_block(line);
         if (!block)
-            return;
+            return false;
         if (line->own_block)
             message.payload.ptr = block->bytes;
     }
@@ -356,17 +412,18 @@ static void pack(struct delivery *delivery, unsigned to, struct outgoing_line *l
         send_parcel(delivery, to);
         if (!parcel_add(&outgoing->parcel, &outgoing->spare, &message, line->block,
                         outgoing->targets, outgoing->count))
-            return;
+            return false;
     }
     metrics_add(&delivery->cells, METRIC_mailbox_mails, 1);
+    return true;
 }
 
 static void pack_all(struct delivery *delivery, struct outgoing_line *line)
 {
     for (unsigned i = 0; i < delivery->addressed_count; i++) {
         struct delivery_outgoing *outgoing = &delivery->outgoing[delivery->addressed[i]];
-        if (outgoing->count > 0)
-            pack(delivery, delivery->addressed[i], line);
+        if (outgoing->count > 0 && !pack(delivery, delivery->addressed[i], line))
+            drop_targets(delivery, outgoing);
         outgoing->count = 0;
     }
 }
@@ -400,13 +457,16 @@ uint64_t delivery_publish(struct delivery *delivery, struct session *from,
     for (uint32_t i = 0; i < match->group_count; i++) {
         struct match_group group = match->groups[i];
         uint32_t start = group.count > 1 ? (uint32_t)(delivery_random(delivery) % group.count) : 0;
-        for (uint32_t tried = 0; tried < group.count; tried++) {
+        uint32_t tried = 0;
+        for (; tried < group.count; tried++) {
             uint32_t member = group.first + (start + tried) % group.count;
             if (deliver(delivery, from, match->subs[member], &line, &mailed)) {
                 reached++;
                 break;
             }
         }
+        if (delivery->refused_by)
+            drops_group(delivery, tried < group.count);
     }
     if (mailed)
         pack_all(delivery, &line);
@@ -437,6 +497,7 @@ void delivery_no_responders(struct delivery *delivery, struct session *from,
         at = append_span(at, sub_sid(sub));
         append_span(at, SPAN_LITERAL(status));
         outq_commit(&from->out, len);
+        outq_count_message(&from->out);
         session_touch(from);
         session_check_pending(from);
         metrics_add(&delivery->cells, METRIC_no_responders, 1);

@@ -11,6 +11,7 @@
 #include "broker/core/outq.h"
 #include "broker/core/parcel.h"
 #include "broker/core/session.h"
+#include "broker/drop_reasons.h"
 #include "broker/metrics.h"
 
 struct publish {
@@ -37,6 +38,7 @@ struct delivery {
     /* Read by any thread. */
     struct metric_cells cells;
     _Atomic uint64_t closed[CLOSE_REASON_COUNT];
+    _Atomic uint64_t dropped[DROP_REASON_COUNT];
     struct session *_Atomic sessions; /* a list by session->next */
     _Atomic uint32_t gated;           /* how many of its sessions are gated */
 
@@ -53,6 +55,10 @@ struct delivery {
     unsigned *addressed;                /* workers with something outgoing */
     unsigned addressed_count;
     uint64_t out_msgs, out_bytes; /* since the last delivery_count */
+
+    /* Who refused the message that a queue group is being tried for, last; NULL: nobody. drops.c's. */
+    struct session *refused_by;
+    enum drop_reason refused_for;
 };
 
 MUST_CHECK int delivery_init(struct delivery *delivery, struct broker *broker, unsigned index);

@@ -8,6 +8,9 @@
  *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit.
  *  2. pending_bytes = sum of the chunks' lengths - head_written.
  *  3. head_written < length of head.
+ *  4. A chunk of copied bytes begins where a protocol line begins, unless that is a line of INFO; what a line announces lies
+ *     behind it in its chunk, or is the whole of the next one. So which messages of a chunk that is partly written are
+ *     wholly written can be read from its text when somebody asks, and nobody keeps count of it while writing.
  *
  * The pool keeps a bounded number of chunks of each size, so that a steady flow allocates nothing.
  */
@@ -115,6 +118,24 @@ int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *
     return 0;
 }
 
+void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len)
+{
+    struct outq_chunk *tail = queue->tail, **place = &queue->head, *before = NULL;
+    check(!tail->block && tail->len >= len);
+    tail->len -= (uint32_t)len;
+    atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) - len,
+                          memory_order_relaxed);
+    if (tail->len > 0)
+        return;
+    while (*place != tail) {
+        before = *place;
+        place = &before->next;
+    }
+    *place = NULL;
+    queue->tail = before;
+    chunk_free(pool, tail);
+}
+
 int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes)
 {
     int count = 0;
@@ -142,13 +163,55 @@ void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes)
     while (queue->head && bytes >= queue->head->len) {
         struct outq_chunk *done = queue->head;
         bytes -= done->len;
-        queue->pending_msgs -= done->msgs;
         queue->head = done->next;
         chunk_free(pool, done);
     }
     if (!queue->head)
         queue->tail = NULL;
     queue->head_written = bytes;
+}
+
+/* The number that ends at `end`, as in the line of a message: the bytes of its payload without CR LF. */
+static uint64_t number_before(const char *start, const char *end)
+{
+    uint64_t number = 0, scale = 1;
+    while (end > start && end[-1] >= '0' && end[-1] <= '9') {
+        number += (uint64_t)(*--end - '0') * scale;
+        scale *= 10;
+    }
+    return number;
+}
+
+/* How many messages of a copied chunk lie wholly in its first `written` bytes. */
+static uint64_t messages_within(const struct outq_chunk *chunk, size_t written)
+{
+    uint64_t count = 0;
+    size_t at = 0;
+    while (at < written) {
+        const char *line = chunk->data + at;
+        const char *lf = memchr(line, '\n', chunk->len - at);
+        if (!lf)
+            break;
+        bool message = *line == 'M' || *line == 'H'; /* of MSG and HMSG: no other line begins so */
+        at = (size_t)(lf + 1 - chunk->data);
+        if (message)
+            at += number_before(line, lf - 1) + 2;
+        count += message && at <= written;
+    }
+    return count;
+}
+
+uint64_t outq_unsent_messages(const struct outq *queue)
+{
+    const struct outq_chunk *chunk = queue->head;
+    if (!chunk)
+        return 0;
+    uint64_t count = chunk->msgs;
+    if (!chunk->block)
+        count -= messages_within(chunk, queue->head_written);
+    while ((chunk = chunk->next) != NULL)
+        count += chunk->msgs;
+    return count;
 }
 
 void outq_clear(struct outq *queue, struct outq_pool *pool)
@@ -160,7 +223,6 @@ void outq_clear(struct outq *queue, struct outq_pool *pool)
     }
     queue->tail = NULL;
     queue->head_written = 0;
-    queue->pending_msgs = 0;
     atomic_store_explicit(&queue->pending_bytes, 0, memory_order_relaxed);
 }
 
@@ -178,16 +240,14 @@ void outq_pool_fini(struct outq_pool *pool)
 
 void outq_verify(const struct outq *queue)
 {
-    uint64_t total = 0, msgs = 0;
+    uint64_t total = 0;
     const struct outq_chunk *last = NULL;
     for (const struct outq_chunk *chunk = queue->head; chunk; chunk = chunk->next) {
         check(chunk->len > 0);
         total += chunk->len;
-        msgs += chunk->msgs;
         last = chunk;
     }
     check(last == queue->tail);
-    check(msgs == queue->pending_msgs);
     check(total - queue->head_written == outq_pending_bytes(queue));
     check(queue->head ? queue->head_written < queue->head->len : queue->head_written == 0);
 }

@@ -19,7 +19,7 @@ struct outq_chunk {
     struct block *block; /* NULL: the bytes are copied, behind the struct */
     const char *data;
     uint32_t len, capacity;
-    uint32_t msgs; /* messages that begin here */
+    uint32_t msgs; /* messages that end here */
     int size;      /* which of the pool's sizes; -1: made to measure */
     char bytes[];
 };
@@ -34,7 +34,6 @@ struct outq {
     struct outq_chunk *head, *tail;
     size_t head_written; /* bytes of head already on the socket */
     _Atomic uint64_t pending_bytes;
-    uint64_t pending_msgs; /* messages in chunks that are not wholly written */
 };
 
 static inline uint64_t outq_pending_bytes(const struct outq *queue)
@@ -68,12 +67,14 @@ static inline void outq_commit(struct outq *queue, size_t len)
                           memory_order_relaxed);
 }
 
-/* Says that a message begins in what was just committed. */
+/* Says that a message, of MSG or HMSG, ends with what was just committed or appended. */
 static inline void outq_count_message(struct outq *queue)
 {
     queue->tail->msgs++;
-    queue->pending_msgs++;
 }
+
+/* Takes what was just committed, of len bytes, back. */
+void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len);
 
 /* Copies bytes to the end. 0 or ERR_MEMORY. */
 MUST_CHECK int outq_append(struct outq *queue, struct outq_pool *pool, struct span bytes);
@@ -85,6 +86,8 @@ MUST_CHECK int outq_append_block(struct outq *queue, struct outq_pool *pool, str
 int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes);
 /* Takes off what the socket took. */
 void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes);
+/* How many messages are in the queue whose last byte was not written. Reads one chunk; for a connection's end. */
+uint64_t outq_unsent_messages(const struct outq *queue);
 /* Discards all. */
 void outq_clear(struct outq *queue, struct outq_pool *pool);
 

@@ -130,6 +130,19 @@ struct mail *parcel_mail(struct parcel *parcel)
     return &parcel->mail;
 }
 
+uint64_t parcel_deliveries(const struct mail *mail)
+{
+    const struct parcel *parcel =
+        (const struct parcel *)((const char *)mail - offsetof(struct parcel, mail));
+    uint64_t count = 0;
+    for (uint32_t at = 0; at < parcel->used;) {
+        const struct record *record = (const struct record *)(const void *)(parcel->bytes + at);
+        count += record->target_count;
+        at += record->size;
+    }
+    return count;
+}
+
 void parcel_free(struct parcel *parcel)
 {
     for (uint32_t at = 0; parcel && at < parcel->used;) {

@@ -22,5 +22,7 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
 /* Its mail, complete: opening it delivers. */
 struct mail *parcel_mail(struct parcel *parcel);
 void parcel_free(struct parcel *parcel);
+/* Tests: how many deliveries the mail of a parcel stands for, the targets of all its messages. */
+uint64_t parcel_deliveries(const struct mail *mail);
 
 #endif

@@ -13,6 +13,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/delivery.h"
+#include "broker/core/drops.h"
 
 enum { QUOTED_SUBJECT_MAX = 5000 };
 
@@ -229,6 +230,10 @@ static struct closed_connection *snapshot(const struct session *session, enum cl
     closed->out_bytes = session->out_bytes;
     closed->pending_bytes = outq_pending_bytes(&session->out);
     closed->stalls = session->stalls;
+    closed->stalled = session->stalled;
+    closed->stalled_ns = session->stalled_ns;
+    closed->stalled_by = session->stalled_by;
+    closed->dropped_msgs = session->dropped_msgs;
     closed->account = session->account->name;
     memcpy(closed->ip, session->ip, sizeof closed->ip);
     closed->subscriptions = (struct closed_subscription *)(void *)(closed + 1);
@@ -252,11 +257,11 @@ void session_close(struct session *session, enum close_reason reason)
     struct delivery *delivery = session->delivery;
     session->close_reason = reason;
     delivery_set_time(delivery);
+    drops_queue(delivery, session);
     struct closed_connection *closed = snapshot(session, reason);
     if (closed)
         closed_ring_add(&delivery->broker->closed, closed, &delivery->garbage);
     session_add(&delivery->closed[reason], 1);
-    metrics_add(&delivery->cells, METRIC_dropped_msgs, session->out.pending_msgs);
     metrics_add(&delivery->cells, METRIC_connections, (uint64_t)-1);
     account_count(&delivery_account(delivery, session->account)->connections, (uint64_t)-1);
     session_drop_subs(session);
@@ -271,6 +276,7 @@ void session_close(struct session *session, enum close_reason reason)
 
 void session_fini(struct session *session)
 {
+    drops_after_close(session);
     session_drop_input(session);
     mem_free(session->sid_table);
     if (session->info)

@@ -44,9 +44,15 @@ struct session {
     struct sub *_Atomic subs; /* a list by sub->next */
     _Atomic uint32_t sub_count;
     _Atomic bool gated; /* over 75 % of max_pending: producers are held back */
-    _Atomic uint64_t in_msgs, in_bytes, out_msgs, out_bytes, stalls;
+    _Atomic uint64_t in_msgs, in_bytes, out_msgs, out_bytes;
+    _Atomic uint64_t stalled, stalled_ns,
+        stalled_by; /* how often and how long it was held back; by which cid last */
     _Atomic int64_t last_activity_wall_ns, rtt_ns;
     struct outq out;
+
+    /* Any thread reads, any worker adds. */
+    _Atomic uint64_t stalls;       /* times a publisher was held back because of this one */
+    _Atomic uint64_t dropped_msgs; /* meant for it and lost: drops.h */
 
     /* The owner's. */
     struct session *previous;
@@ -66,6 +72,7 @@ struct session {
     struct sub **sid_table; /* NULL while there are few subscriptions */
     uint32_t sid_mask;
 
+    uint64_t dropped_at_close;
     unsigned pings_out;
     int64_t ping_sent_ns, last_input_ns, last_ping_in_ns;
     int64_t next_timer_ns; /* monotonic time of the next session_tick; 0: none */

@@ -175,5 +175,15 @@ def check_sums(server):
         for key in ("in_msgs", "out_msgs", "in_bytes", "out_bytes"):
             assert varz[key] == sum(connection[key] for connection in opened + closed), f"{key} of all connections"
         assert varz["stalled_clients"] == sum(connection.get("stalls", 0) for connection in opened + closed)
-    assert varz["dropped_msgs"] <= varz["out_msgs"] and varz["unmatched_msgs"] <= varz["in_msgs"]
+        assert varz["stalled_clients"] == sum(connection.get("stalled", 0) for connection in opened + closed)
+        assert varz["stalled_ns"] == sum(connection.get("stalled_ns", 0) for connection in opened + closed)
+    assert varz["dropped_msgs"] == sum(varz["dropped_msgs_stats"].values())
+    assert varz["dropped_msgs"] >= sum(connection.get("dropped_msgs", 0) for connection in opened + closed)
+    assert varz["unmatched_msgs"] <= varz["in_msgs"]
     return varz, opened, closed
+
+
+def lost(varz, *reasons):
+    """Messages that were dropped for these reasons; and for no other."""
+    assert varz["dropped_msgs"] == sum(varz["dropped_msgs_stats"][reason] for reason in reasons), varz["dropped_msgs_stats"]
+    return varz["dropped_msgs"]

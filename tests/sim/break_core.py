@@ -69,6 +69,14 @@ FAULTS = [
      "    if (!BROKEN(forget_touch))\n        session_touch(to);\n    if (!BROKEN(forget_limit))\n"
      "        session_check_pending(to);\n"),
     ("    delivery->out_msgs++;\n", "    delivery->out_msgs += 1 + (uint64_t)BROKEN(count_twice);\n"),
+    ("            drops_mail(delivery, targets[i]);\n",
+     "            if (!BROKEN(forget_mail))\n                drops_mail(delivery, targets[i]);\n"),
+    ("    uint64_t msgs = outq_unsent_messages(&session->out);\n",
+     "    uint64_t msgs = BROKEN(forget_queue) ? 0 : outq_unsent_messages(&session->out);\n"),
+    ("count += message && at <= written;", "count += message && at <= written + 3 * (size_t)BROKEN(almost_written);"),
+    ("    uint64_t count = chunk->msgs;\n", "    uint64_t count = BROKEN(forget_payload) && chunk->block ? 0 : chunk->msgs;\n"),
+    ("        drops_count(delivery, sub->session, reason, 1);\n        return;",
+     "        if (!BROKEN(forget_refusal))\n            drops_count(delivery, sub->session, reason, 1);\n        return;"),
     ("    link_tail(queue, chunk);\n    add_pending(queue, bytes.len);\n",
      "    link_tail(queue, chunk);\n    if (!BROKEN(lose_pending))\n        add_pending(queue, bytes.len);\n"),
 ]

@@ -32,6 +32,7 @@ static void free_client(struct model_client *client)
         client->ops = next;
     }
     free(client->text);
+    free(client->message_end);
     free(client->input);
     free(client);
 }
@@ -130,6 +131,33 @@ void model_take(struct model *model, struct model_client *client, struct span ex
                        report_quote(rest));
     client->taken += expected.len;
     apply_limits(model, client);
+}
+
+void model_take_frame(struct model *model, struct model_client *client, struct span expected)
+{
+    if (client->message_count == client->message_capacity) {
+        client->message_capacity = client->message_capacity ? 2 * client->message_capacity : 64;
+        client->message_end =
+            realloc(client->message_end, client->message_capacity * sizeof(uint64_t));
+    }
+    client->message_end[client->message_count++] = client->written + client->taken + expected.len;
+    model_take(model, client, expected);
+}
+
+uint64_t model_unsent(const struct model_client *client)
+{
+    return client->message_count;
+}
+
+void model_written(struct model_client *client, size_t len)
+{
+    size_t whole = 0;
+    client->written += len;
+    while (whole < client->message_count && client->message_end[whole] <= client->written)
+        whole++;
+    client->message_count -= whole;
+    memmove(client->message_end, client->message_end + whole,
+            client->message_count * sizeof(uint64_t));
 }
 
 static void take_text(struct model *model, struct model_client *client, const char *text)
@@ -308,7 +336,7 @@ void model_take_message(struct model *model, struct model_sub *sub, const struct
     worker->out_msgs++;
     worker->out_bytes += bytes;
     model->delivered++;
-    model_take(model, client, (struct span){text, len});
+    model_take_frame(model, client, (struct span){text, len});
     if (++sub->delivered == sub->max)
         model_remove_sub(model, sub);
 }

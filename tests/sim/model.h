@@ -53,7 +53,10 @@ struct model_client {
 
     char *text; /* queued and not yet written */
     size_t text_len, text_capacity;
-    size_t taken; /* so much of it the model has accounted for */
+    size_t taken;          /* so much of it the model has accounted for */
+    uint64_t written;      /* of all texts */
+    uint64_t *message_end; /* in the same count, of each MSG and HMSG that is not wholly written */
+    size_t message_count, message_capacity;
 
     struct op *ops, **ops_last; /* sent and not yet executed: script.h */
     char *input;                /* of which the broker has yet to get */
@@ -84,6 +87,7 @@ struct model_group {
  * of a group was chosen. */
 struct model_worker {
     uint64_t in_msgs, in_bytes, out_msgs, out_bytes, unmatched_min, unmatched_max, no_responders;
+    uint64_t refused_min, refused_max; /* for want of room; a range for the same reason */
     uint64_t connections, total_connections, slow_consumers, stale, protocol_errors, gated;
     uint64_t closed[CLOSE_REASON_COUNT];
 };
@@ -117,6 +121,10 @@ void model_fail(struct model *model, struct model_client *client, enum close_rea
 void model_tick(struct model *model, struct model_client *client);
 void model_close(struct model *model, struct model_client *client, enum close_reason reason);
 
+/* Its messages of which not every byte was written. */
+uint64_t model_unsent(const struct model_client *client);
+void model_written(struct model_client *client, size_t len);
+
 /* model_publish.c */
 void model_publish(struct model *model, struct model_client *client, const struct message *message);
 /* One worker opened mail: takes all that its clients got. */
@@ -130,6 +138,8 @@ void model_group_changed(struct model *model, uint64_t sub);
 
 /* The next bytes of the client's text must be these; then the limit on pending bytes is applied. */
 void model_take(struct model *model, struct model_client *client, struct span expected);
+/* The same, for a message. */
+void model_take_frame(struct model *model, struct model_client *client, struct span expected);
 /* Reads the next frame; false when there is none. A failure when it is not a whole one. */
 bool model_peek(const struct model_client *client, struct frame *out);
 struct model_sub *model_find_sub(struct model_client *client, struct span sid);

@@ -80,6 +80,33 @@ static bool want_plain(struct model *model, struct model_client *from,
     return sent;
 }
 
+/* ---- for want of room ---- */
+
+static bool refused(const struct model *model, const struct model_client *from,
+                    const struct model_sub *sub, const struct message *message)
+{
+    const struct model_client *to = sub->client;
+    return without_room(model, to) && (to != from || from->echo) &&
+           (to->worker != from->worker || to->failed == CLOSE_NONE) &&
+           place_of(sub) != PLACE_NONE && model_matches(sub->subject, message->subject);
+}
+
+/* Counts the plain subscriptions that have no room when the message is published; those of queue groups may count, one for each
+ * group. */
+static void count_refused(struct model *model, const struct model_client *from,
+                          const struct message *message)
+{
+    struct model_worker *worker = &model->workers[from->worker];
+    for (const struct model_client *to = model->clients; to; to = to->next) {
+        for (const struct model_sub *sub = to->subs; sub; sub = sub->next) {
+            if (!refused(model, from, sub, message))
+                continue;
+            worker->refused_min += !sub->queue[0] && place_of(sub) == PLACE_SURE;
+            worker->refused_max++;
+        }
+    }
+}
+
 /* ---- queue groups ---- */
 
 static struct model_group *add_candidate(struct model *model, struct model_group *groups,
@@ -243,6 +270,10 @@ static void check_wanted(struct model *model, struct model_client *to,
                            sub->subject);
         sub->wanted = false;
         sub->claimed -= sub->max > 0;
+        if (to->failed == CLOSE_NONE) { /* it filled up with what it got of this very message */
+            model->workers[to->worker].refused_min++;
+            model->workers[to->worker].refused_max++;
+        }
     }
 }
 
@@ -301,7 +332,7 @@ static void take_no_responders(struct model *model, struct model_client *from,
         return;
     char sid[MODEL_SID_MAX], text[256];
     snprintf(sid, sizeof sid, "%.*s", (int)frame.sid.len, frame.sid.ptr);
-    model_take(model, from, (struct span){text, message_no_responders(message, sid, text)});
+    model_take_frame(model, from, (struct span){text, message_no_responders(message, sid, text)});
     model->workers[from->worker].no_responders++;
     model->answered++;
 }
@@ -314,6 +345,7 @@ void model_publish(struct model *model, struct model_client *from, const struct 
     worker->in_msgs++;
     worker->in_bytes += message->total_size;
     take_answers(model, from, message);
+    count_refused(model, from, message);
 
     bool reached = want_plain(model, from, message), perhaps = false;
     struct model_group *groups = find_groups(model, from, message);
@@ -321,6 +353,7 @@ void model_publish(struct model *model, struct model_client *from, const struct 
     while (groups) {
         struct model_group *group = groups;
         groups = group->next;
+        worker->refused_max += !group->taken; /* its members may have filled up with this message */
         if (group->taken || !leave_to_others(model, from, group)) {
             free_group(group);
             continue;

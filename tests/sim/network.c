@@ -46,6 +46,12 @@ size_t network_mail_waiting(const struct network *network, unsigned from, unsign
     return (size_t)(network->model->sent[from][to] - network->model->opened[from][to]);
 }
 
+static uint64_t deliveries_and_drops(const struct delivery *delivery)
+{
+    return metrics_get(&delivery->cells, METRIC_out_msgs) +
+           metrics_get(&delivery->cells, METRIC_dropped_msgs);
+}
+
 void network_open_mail(struct network *network, unsigned from, unsigned to)
 {
     struct network_box *box = &network->boxes[from];
@@ -53,7 +59,15 @@ void network_open_mail(struct network *network, unsigned from, unsigned to)
     size_t left = network_mail_waiting(network, from, to) - 1;
     memmove(box->mails[to], box->mails[to] + 1, left * sizeof(struct mail *));
     network->model->opened[from][to]++;
-    mail->open(mail, network->broker.deliveries[to]);
+    struct delivery *delivery = network->broker.deliveries[to];
+    uint64_t meant = parcel_deliveries(mail);
+    uint64_t before = deliveries_and_drops(delivery);
+    mail->open(mail, delivery);
+    uint64_t told = deliveries_and_drops(delivery) - before;
+    if (told != meant)
+        report_failure("mail from worker %u to %u was meant for %llu, and %llu are counted as "
+                       "reached or dropped",
+                       from, to, (unsigned long long)meant, (unsigned long long)told);
 }
 
 /* ---- life ---- */
@@ -122,14 +136,13 @@ static void close_client(struct network *network, struct model_client *client,
     struct delivery *delivery = session->delivery;
     report_trace("  client %llu closed: %s", (unsigned long long)client->number,
                  close_reason_text(reason));
-    uint64_t dropped = metrics_get(&delivery->cells, METRIC_dropped_msgs);
+    uint64_t dropped = delivery->dropped[reason], unsent = model_unsent(client);
     session_close(session, reason);
-    dropped = metrics_get(&delivery->cells, METRIC_dropped_msgs) - dropped;
-    if (client->text_len == 0 ? dropped > 0 : dropped > client->out_msgs)
-        report_failure(
-            "client %llu closed with %llu messages dropped of %llu, with %zu bytes pending",
-            (unsigned long long)client->number, (unsigned long long)dropped,
-            (unsigned long long)client->out_msgs, client->text_len);
+    dropped = delivery->dropped[reason] - dropped;
+    if (dropped != unsent)
+        report_failure("client %llu is closed with %llu messages not written, %llu are dropped",
+                       (unsigned long long)client->number, (unsigned long long)unsent,
+                       (unsigned long long)dropped);
     garbage_put(&delivery->garbage, &session->garbage, free_connection);
     model_close(network->model, client, reason);
 }
@@ -257,6 +270,7 @@ static void write_out(struct network *network, struct model_client *client, size
             total += len;
         }
         outq_written(&session->out, &session->delivery->pool, total);
+        model_written(client, total);
         client->text_len -= total;
         client->taken -= total;
         most -= total;

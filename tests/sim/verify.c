@@ -33,6 +33,8 @@ static void verify_client(const struct model_client *client)
           client->text_len);
     equal("client", client->number, "subscriptions", session->sub_count, client->sub_count);
     equal("client", client->number, "gated", session->gated, client->gated);
+    equal("client", client->number, "messages that wait to be written",
+          outq_unsent_messages(&session->out), client->message_count);
 }
 
 static void verify_worker(const struct network *network, unsigned index)
@@ -70,6 +72,17 @@ static void verify_worker(const struct network *network, unsigned index)
     for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
         equal("worker", index, reason ? close_reason_label(reason) : "closed for no reason",
               delivery->closed[reason], model->closed[reason]);
+    uint64_t refused = delivery->dropped[DROP_QUEUE_FULL];
+    if (refused < model->refused_min || refused > model->refused_max)
+        report_failure(
+            "worker %u: %llu messages are dropped for want of room, should be %llu to %llu", index,
+            (unsigned long long)refused, (unsigned long long)model->refused_min,
+            (unsigned long long)model->refused_max);
+    uint64_t dropped = 0;
+    for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
+        dropped += delivery->dropped[reason];
+    equal("worker", index, "dropped_msgs, of all reasons",
+          metrics_get(&delivery->cells, METRIC_dropped_msgs), dropped);
     uint64_t unmatched = metrics_get(&delivery->cells, METRIC_unmatched_msgs);
     if (unmatched < model->unmatched_min || unmatched > model->unmatched_max)
         report_failure("worker %u: unmatched_msgs is %llu, should be %llu to %llu", index,

@@ -67,6 +67,7 @@ void inspect_server(struct inspect_server *out)
         out->cells[i] = 1000 + i;
     out->cells[METRIC_in_bytes] = UINT64_MAX;
     out->closed[CLOSE_CLIENT_CLOSED] = 7;
+    out->dropped[DROP_QUEUE_FULL] = 8;
 }
 
 static struct inspect_connection connection_at(unsigned n)
@@ -105,6 +106,10 @@ static struct inspect_connection closed_connection(void)
     one.stop_wall_ns = FAKE_NOW_NS;
     one.reason = CLOSE_STALE;
     one.stalls = 3;
+    one.stalled = 2;
+    one.stalled_ns = 4000000;
+    one.stalled_by = 5;
+    one.dropped_msgs = 9;
     one.subscriptions = 1;
     return one;
 }

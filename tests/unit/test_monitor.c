@@ -177,6 +177,10 @@ static void connz_variants(void **state)
               true);
     assert_in(monitor, "/connz?state=closed", "      \"out_bytes\": 0,\n      \"stalls\": 3,\n",
               true);
+    assert_in(monitor, "/connz?state=closed",
+              "      \"stalled\": 2,\n      \"stalled_ns\": 4000000,\n      \"dropped_msgs\": 9,\n"
+              "      \"stalled_by\": 5,\n",
+              true);
     assert_in(monitor, "/connz?state=CLOSED&subs=detail&sort=reason",
               "\"account\": \"APP\",\n          \"subject\"", true);
     assert_in(monitor, "/connz?state=any", "\"total\": 3,", true);
@@ -329,6 +333,8 @@ static void varz_document(void **state)
         "  \"http_req_stats\": {\n    \"/varz\": 1\n  },\n",
         "  \"clearwing_version\": \"" CLEARWING_VERSION "\",\n  \"workers\": 3",
         "  \"closed_connections\": {\n    \"client_closed\": 7,\n",
+        "  \"dropped_msgs_stats\": {\n    \"client_closed\": 0,\n",
+        "    \"unsubscribed\": 0,\n    \"queue_full\": 8\n  }",
     };
     const char *at = reply.body;
     for (size_t i = 0; i < array_length(parts); i++) {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker/base/mem.h"
@@ -128,7 +129,7 @@ static void run(uint64_t from, bool failing)
     }
     outq_written(&queue, &pool, model.len);
     assert_true(outq_is_empty(&queue));
-    assert_int_equal(queue.pending_msgs, 0);
+    assert_int_equal(outq_unsent_messages(&queue), 0);
     outq_pool_fini(&pool);
     assert_int_equal(mem_live_blocks(), live);
     free(model.at);
@@ -148,21 +149,108 @@ static void failed_allocations_change_nothing(void **state)
         run(from, true);
 }
 
-static void counts_messages_until_they_are_written(void **state)
+/* ---- messages that were not sent ---- */
+
+/* Where each message ends, in bytes since the queue was made. */
+struct ends {
+    uint64_t at[4000];
+    size_t count;
+    uint64_t queued, written;
+};
+
+static void queue_text(struct outq *queue, struct outq_pool *pool, struct ends *ends, const char *text, size_t len)
+{
+    assert_int_equal(outq_append(queue, pool, (struct span){text, len}), 0);
+    ends->queued += len;
+}
+
+/* MSG or HMSG, with its payload behind the line or in a block. */
+static void queue_message(struct outq *queue, struct outq_pool *pool, struct ends *ends)
+{
+    static char text[80200];
+    static const char *const heads[] = {"MSG a 1 ", "MSG a.b.c 12345 r.1 ", "HMSG x 1 5 ", "HMSG x.y 7 r 12 "};
+    size_t size = below(3) ? below(300) : random_len(); /* with CR LF */
+    int head = snprintf(text, sizeof text, "%s%zu\r\n", heads[below(4)], size);
+    fill(text + head, size + 2);
+    size_t len = (size_t)head + size + 2;
+    if (size > 1024) {
+        struct block *block = block_new(size + 2);
+        memcpy(block->bytes, text + head, size + 2);
+        queue_text(queue, pool, ends, text, (size_t)head);
+        assert_int_equal(outq_append_block(queue, pool, block, (struct span){block->bytes, size + 2}), 0);
+        ends->queued += size + 2;
+        block_unref(block);
+    } else {
+        queue_text(queue, pool, ends, text, len);
+    }
+    outq_count_message(queue);
+    ends->at[ends->count++] = ends->queued;
+}
+
+static void check_unsent(const struct outq *queue, const struct ends *ends)
+{
+    uint64_t unsent = 0;
+    for (size_t i = 0; i < ends->count; i++)
+        unsent += ends->at[i] > ends->written;
+    assert_int_equal(outq_unsent_messages(queue), unsent);
+}
+
+/* Whatever was written, to the byte, the queue tells which messages did not go out whole. */
+static void knows_which_messages_were_not_sent(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"PING\r\n", "+OK\r\n", "PONG\r\n", "-ERR 'Message of MSG'\r\n", "INFO {\"x\":1} \r\n"};
+    for (uint64_t from = 21; from < 61; from++) {
+        static struct ends ends;
+        seed = from;
+        ends = (struct ends){.count = 0};
+        struct outq queue = {0};
+        struct outq_pool pool = {0};
+        while (ends.count < 3000) {
+            const char *other = others[below((unsigned)array_length(others))];
+            if (below(6) == 0)
+                queue_text(&queue, &pool, &ends, other, strlen(other));
+            else
+                queue_message(&queue, &pool, &ends);
+            if (below(40) == 0 && ends.queued > ends.written) {
+                size_t written = 1 + below((unsigned)(ends.queued - ends.written));
+                outq_written(&queue, &pool, written);
+                ends.written += written;
+            }
+            if (below(10) == 0)
+                check_unsent(&queue, &ends);
+        }
+        for (; ends.queued > ends.written; check_unsent(&queue, &ends)) { /* byte by byte, then by more */
+            size_t written = min_size(ends.queued - ends.written, below(4) ? 1 : 1 + below(2000));
+            outq_written(&queue, &pool, written);
+            ends.written += written;
+        }
+        outq_pool_fini(&pool);
+    }
+}
+
+static void a_message_is_taken_back(void **state)
 {
     (void)state;
     struct outq queue = {0};
     struct outq_pool pool = {0};
-    for (int i = 0; i < 10; i++) {
-        assert_int_equal(outq_append(&queue, &pool, SPAN_LITERAL("0123456789")), 0);
+    uint64_t live = mem_live_blocks();
+    for (int i = 0; i < 3; i++) { /* alone, behind another in its chunk, alone in a second chunk */
+        static char text[2000] = "MSG a 1 5\r\nhello\r\n";
+        size_t len = i == 2 ? sizeof text : strlen(text);
+        uint64_t before = outq_pending_bytes(&queue), unsent = outq_unsent_messages(&queue);
+        assert_int_equal(outq_append(&queue, &pool, (struct span){text, len}), 0);
+        outq_take_back(&queue, &pool, len);
+        outq_verify(&queue);
+        assert_int_equal(outq_pending_bytes(&queue), before);
+        assert_int_equal(outq_unsent_messages(&queue), unsent);
+        assert_int_equal(outq_append(&queue, &pool, (struct span){text, strlen(text)}), 0);
         outq_count_message(&queue);
+        assert_int_equal(outq_unsent_messages(&queue), unsent + 1);
     }
-    assert_int_equal(queue.pending_msgs, 10);
-    outq_written(&queue, &pool, 99);
-    assert_int_equal(queue.pending_msgs, 10); /* their chunk is not wholly written */
-    outq_written(&queue, &pool, 1);
-    assert_int_equal(queue.pending_msgs, 0);
+    outq_clear(&queue, &pool);
     outq_pool_fini(&pool);
+    assert_int_equal(mem_live_blocks(), live);
 }
 
 static void blocks_are_shared_and_let_go(void **state)
@@ -196,11 +284,10 @@ static void clear_discards_all(void **state)
     struct outq_pool pool = {0};
     uint64_t live = mem_live_blocks();
     assert_int_equal(outq_append(&queue, &pool, SPAN_LITERAL("half written")), 0);
-    outq_count_message(&queue);
     outq_written(&queue, &pool, 5);
     outq_clear(&queue, &pool);
     outq_verify(&queue);
-    assert_int_equal(queue.pending_msgs, 0);
+    assert_int_equal(outq_unsent_messages(&queue), 0);
     assert_int_equal(outq_append(&queue, &pool, SPAN_LITERAL("new")), 0);
     struct iovec piece;
     assert_int_equal(outq_peek(&queue, &piece, 1, 100), 1);
@@ -241,7 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_a_byte_array),
         cmocka_unit_test(failed_allocations_change_nothing),
-        cmocka_unit_test(counts_messages_until_they_are_written),
+        cmocka_unit_test(knows_which_messages_were_not_sent),
+        cmocka_unit_test(a_message_is_taken_back),
         cmocka_unit_test(blocks_are_shared_and_let_go),
         cmocka_unit_test(clear_discards_all),
         cmocka_unit_test(the_pool_is_bounded_and_reused),

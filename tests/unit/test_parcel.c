@@ -124,6 +124,26 @@ static void many_targets(void **state)
     assert_int_equal(to->output_len, 2 * TARGETS * (sizeof "MSG x 10000 2\r\nhi\r\n" - 1));
 }
 
+/* What became of each delivery: queued, dropped before it was, or never known because the match found no memory. */
+static uint64_t accounted(void)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < harness.broker.worker_count; i++) {
+        const struct metric_cells *cells = &harness.broker.deliveries[i]->cells;
+        sum += metrics_get(cells, METRIC_out_msgs) + metrics_get(cells, METRIC_dropped_msgs) +
+               metrics_get(cells, METRIC_unmatched_msgs);
+    }
+    return sum;
+}
+
+static uint64_t dropped(enum drop_reason reason)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < harness.broker.worker_count; i++)
+        sum += harness.broker.deliveries[i]->dropped[reason];
+    return sum;
+}
+
 /* Mail that is opened after its receiver is gone. */
 static void receivers_that_leave(void **state)
 {
@@ -141,6 +161,8 @@ static void receivers_that_leave(void **state)
     harness_feed(stays, "UNSUB 8\r\n", 9);
     harness_settle(&harness);
     assert_string_equal(stays->output, "MSG x 8 2\r\nhi\r\n");
+    assert_int_equal(dropped(drop_reasons_of_close(CLOSE_CLIENT_CLOSED)), 1);
+    assert_int_equal(dropped(DROP_UNSUBSCRIBED), 1);
     free(big);
 }
 
@@ -191,6 +213,35 @@ static void a_full_mailbox_slows_its_senders(void **state)
     assert_int_equal(to->output_len, 2 * (sizeof "MSG x 7 1\r\na\r\n" - 1));
 }
 
+/* A place that was taken for a message that found no memory is there for the next one. */
+static void places_are_given_back_without_memory(void **state)
+{
+    (void)state;
+    struct harness_client *from = client(0, ""), *other = client(1, "SUB x.* 9\r\n");
+    char *sent = malloc(70000);
+    size_t len = append_publish(sent, 1, 65000);
+    for (uint64_t n = 1, lost = 1; n < 12 || lost; n++) {
+        struct harness_client *to = client(1, "SUB x.* 7\r\nUNSUB 7 3\r\n");
+        lost = dropped(drop_reasons_of_close(CLOSE_OUT_OF_MEMORY));
+        mem_fail_at(n);
+        harness_feed(from, sent, len);
+        harness_settle(&harness);
+        mem_fail_at(0);
+        lost = dropped(drop_reasons_of_close(CLOSE_OUT_OF_MEMORY)) - lost;
+        if (to->session) {
+            const struct sub *sub = to->session->subs;
+            assert_int_equal(sub->claimed, sub->delivered);
+            for (int i = 0; i < 3; i++)
+                harness_send(from, "PUB x.y 2\r\nhi\r\n");
+            assert_int_equal(to->session->sub_count, 0); /* it had all three */
+        }
+        harness_hang_up(to);
+        if (!other->session)
+            other = client(1, "SUB x.* 9\r\n");
+    }
+    free(sent);
+}
+
 /* Each allocation on the way fails in turn: what arrives is whole, in order, and the next message arrives. */
 static void without_memory(void **state)
 {
@@ -202,11 +253,13 @@ static void without_memory(void **state)
         len += append_publish(sent + len, i, sizes[i * 2 + 1]);
     for (unsigned n = 1; n < 40; n++) {
         struct harness_client *to = client(1 + n % 2, "SUB x.* 7\r\n");
+        uint64_t before = accounted();
         mem_fail_at(n);
         harness_feed(from, sent, len);
         harness_settle(&harness);
         mem_fail_at(0);
         assert_non_null(from->session);
+        assert_int_equal(accounted(), before + 6);
         if (to->session) {
             free(harness_take(to));
             harness_send(from, "PUB x.y 2\r\nhi\r\n");
@@ -232,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_member_of_a_group_is_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_mailbox_slows_its_senders, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(places_are_given_back_without_memory, setup, teardown),
     };
     uint64_t live = mem_live_blocks();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
