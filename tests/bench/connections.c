@@ -1,13 +1,9 @@
-/* Connections themselves: how often they can come and go, what an idle one weighs, how soon a
- * server answers.
+/* Connections themselves: how often they can come and go, and how soon a server answers.
  *
- * churn      `connections` of them at the same time, each in three steps; the next one takes its
- * place at once: connect -> INFO -> CONNECT, SUB, PING -> PONG -> close idle       that many with
- * one subscription each, opened in groups; the growth of the server's resident memory divided by
- * their number. The server has half a second to come to rest before each look. none       the
- * resident memory of the server as it is. start-up   runs the server's command several times: from
- * just before exec to the first PONG, trying to connect every 50 microseconds. CPU time and peak
- * memory are the child's.
+ *   churn     `connections` of them at the same time, each in three steps; the next one takes its place at once:
+ *             connect -> INFO -> CONNECT, SUB, PING -> PONG -> close
+ *   start-up  runs the server's command several times: from just before exec to the first PONG, trying to connect
+ *             every 50 microseconds. CPU time and peak memory are the child's.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +22,6 @@
 
 enum {
     EVENTS = 64,
-    GROUP = 64,
     START_UP_RUNS = 5,
 };
 
@@ -39,13 +34,6 @@ static void on_message(void *context, struct link *link, const struct link_messa
     (void)link;
     (void)message;
     result->corrupted++; /* nobody publishes here */
-}
-
-static void greet_and_subscribe(struct link *link, uint32_t number)
-{
-    link_greet(link);
-    link_printf(link, "SUB bench.idle.%u 1\r\n", number);
-    link_ping(link);
 }
 
 struct churn {
@@ -70,7 +58,9 @@ static void churn_step(struct churn *churn, struct link *link, bool again)
 {
     link_read(link, on_message, churn->result);
     if (link->infos > 0 && link->pings_sent == 0) {
-        greet_and_subscribe(link, link->index);
+        link_greet(link);
+        link_printf(link, "SUB %s.idle.%u 1\r\n", churn->plan->subject, link->index);
+        link_ping(link);
         link_flush(link);
     }
     if (link->pongs > 0) {
@@ -115,58 +105,6 @@ void connections_churn(const struct load_plan *plan, struct load_result *result)
     free(churn.links);
     free(churn.opened_ns);
     close(churn.epoll);
-}
-
-static uint32_t raise_file_limit(uint32_t wanted)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return wanted;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    rlim_t room = limit.rlim_cur > 64 ? limit.rlim_cur - 64 : 1;
-    return room < wanted ? (uint32_t)room : wanted;
-}
-
-void connections_idle(const struct load_plan *plan, struct load_result *result)
-{
-    uint32_t count = raise_file_limit(plan->connections);
-    struct link *links = load_alloc(count, sizeof *links);
-    measure_sleep(rest_ns);
-    load_begin(plan, result);
-    for (uint32_t first = 0; first < count; first += GROUP) {
-        uint32_t end = first + GROUP < count ? first + GROUP : count;
-        for (uint32_t i = first; i < end; i++) {
-            link_open(&links[i], i, plan);
-            greet_and_subscribe(&links[i], i);
-        }
-        for (uint32_t i = first; i < end; i++) {
-            link_settle(&links[i], on_message, result);
-        }
-    }
-    measure_sleep(rest_ns);
-    load_end(plan, result);
-    uint64_t before = result->before.rss_bytes;
-    uint64_t after = result->after.rss_bytes;
-    result->memory_bytes = after > before ? (after - before) / count : 0;
-    result->unit = "idle connections";
-    result->units = result->messages_sent = count;
-    result->messages_expected = result->messages_received = count;
-    for (uint32_t i = 0; i < count; i++) {
-        link_close(&links[i]);
-    }
-    free(links);
-}
-
-void connections_none(const struct load_plan *plan, struct load_result *result)
-{
-    measure_sleep(rest_ns);
-    load_begin(plan, result);
-    measure_sleep((uint64_t)(plan->seconds * (double)second_ns));
-    load_end(plan, result);
-    result->memory_bytes = result->after.rss_bytes;
-    result->unit = "nothing";
 }
 
 /* Connects as soon as the server listens. */

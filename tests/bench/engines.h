@@ -11,11 +11,13 @@ void flow_run(const struct load_plan *plan, struct load_result *result);
 void request_run(const struct load_plan *plan, struct load_result *result);
 /* connections.c: connect, subscribe, ping, close, again and again. */
 void connections_churn(const struct load_plan *plan, struct load_result *result);
-/* connections.c: memory of connections that do nothing. */
-void connections_idle(const struct load_plan *plan, struct load_result *result);
-/* connections.c: memory of a server that nobody uses. */
-void connections_none(const struct load_plan *plan, struct load_result *result);
 /* connections.c: from exec of the server to its first PONG. */
 void connections_start_up(const struct load_plan *plan, struct load_result *result);
+/* idle.c: memory of connections that do nothing. */
+void idle_connections(const struct load_plan *plan, struct load_result *result);
+/* idle.c: memory after such connections left. */
+void idle_departed(const struct load_plan *plan, struct load_result *result);
+/* idle.c: memory of a server that nobody uses. */
+void idle_none(const struct load_plan *plan, struct load_result *result);
 
 #endif

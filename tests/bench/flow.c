@@ -3,13 +3,14 @@
  * One loop offers messages on every publisher and reads whatever has arrived. What may be offered
  * is decided by one of four rules (`allowed`):
  *
- *   window     at most `window` messages published and not yet delivered to all; batches of up to
- * 64 KiB per write. It keeps the server busy without ever filling its queues to the slow-consumer
- * limit, which would measure something else. pace       as window, but one message per write and a
- * least time between writes, so that each is its own segment. rate       open loop: message n is
- * due at start + n * interval whatever the server does, and its latency counts from that time, so
- * that a stall is not hidden by the sender waiting along (coordinated omission). One publisher
- * only. unheard    no subscriber: a PING after each batch, at most 16 of them unanswered.
+ *   window   at most `window` messages published and not yet delivered to all; batches of up to 64 KiB per write. It
+ *            keeps the server busy without ever filling its queues to the slow-consumer limit, which would measure
+ *            something else.
+ *   pace     as window, but one message per write and a least time between writes, so that each is its own segment.
+ *   rate     open loop: message n is due at start + n * interval whatever the server does, and its latency counts
+ *            from that time, so that a stall is not hidden by the sender waiting along (coordinated omission). One
+ *            publisher only.
+ *   unheard  no subscriber: a PING after each batch, at most 12 of them unanswered. The batch is always the same.
  *
  * What arrives is verified. Each payload of 16 bytes or more carries (publisher, sequence, mark).
  * Per connection and publisher the sequence must grow; in the end counts and the sum of all
@@ -19,8 +20,12 @@
  * A run is: connect, subscribe, warm up, drain, [measured: offer for a time, drain], settle,
  * compare.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "engines.h"
@@ -29,7 +34,8 @@
 enum {
     BATCH_BYTES = 64 * 1024,
     LINE_BYTES = 40, /* about what a MSG line and the line ends add to a payload */
-    UNHEARD_PINGS = 16,
+    UNHEARD_PINGS =
+        12, /* with their batches less than a core's cache: beyond it memory is what is measured */
     EVENTS = 256,
     HEAD_BYTES = 48,
 };
@@ -49,7 +55,10 @@ struct flow {
 
     char (*heads)[HEAD_BYTES]; /* per subject: the PUB line */
     uint32_t *head_lengths;
-    char *body; /* payload and line end */
+    char *body;    /* payload and line end */
+    char *unheard; /* a whole batch and its PING, where nobody looks at what is in it */
+    int unheard_file;
+    size_t unheard_length;
 
     uint64_t *next; /* per publisher: the sequence of its next message */
     uint64_t *seen; /* per subscriber and publisher: one more than the last sequence */
@@ -122,6 +131,49 @@ static void put_message(struct flow *flow, uint32_t publisher)
     flow->sent++;
 }
 
+/* Makes the batch that publishers without listeners send again and again. It is a file in memory, so that neither
+ * composing nor copying messages is the generator's work where it would be most of it. */
+static void prepare_unheard(struct flow *flow)
+{
+    size_t wire = flow->head_lengths[0] + flow->plan->size + 2;
+    flow->unheard_length = flow->batch * wire + (flow->plan->relay ? 0 : 6);
+    flow->unheard_file = memfd_create("unheard", MFD_CLOEXEC);
+    if (flow->unheard_file < 0 || ftruncate(flow->unheard_file, (off_t)flow->unheard_length) != 0) {
+        load_die("cannot make a file in memory: %s", strerror(errno));
+    }
+    flow->unheard =
+        mmap(NULL, flow->unheard_length, PROT_READ | PROT_WRITE, MAP_SHARED, flow->unheard_file, 0);
+    if (flow->unheard == MAP_FAILED) {
+        load_die("cannot map a file in memory: %s", strerror(errno));
+    }
+    for (uint32_t i = 0; i < flow->batch; i++) {
+        memcpy(flow->unheard + i * wire, flow->heads[0], flow->head_lengths[0]);
+        memcpy(flow->unheard + i * wire + flow->head_lengths[0], flow->body, flow->plan->size + 2);
+    }
+    if (!flow->plan->relay) {
+        memcpy(flow->unheard + flow->batch * wire, "PING\r\n", 6);
+    }
+}
+
+static void put_unheard(struct flow *flow, uint32_t p, uint64_t count)
+{
+    struct link *link = &flow->publishers[p];
+    size_t skipped = (flow->batch - count) * (flow->head_lengths[0] + flow->plan->size + 2);
+    link_send_file(link, flow->unheard_file, flow->unheard, skipped,
+                   flow->unheard_length - skipped);
+    link->pings_sent += !flow->plan->relay;
+    flow->next[p] += count;
+    flow->sent += count;
+}
+
+static void put_messages(struct flow *flow, uint32_t p, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        put_message(flow, p);
+    }
+    link_flush(&flow->publishers[p]);
+}
+
 /* How many messages publisher p may send now. */
 static uint64_t allowed(struct flow *flow, uint32_t p, uint64_t now)
 {
@@ -160,13 +212,11 @@ static uint64_t offer(struct flow *flow, uint64_t now)
         if (count == 0) {
             continue;
         }
-        for (uint64_t i = 0; i < count; i++) {
-            put_message(flow, p);
-        }
         if (flow->copies == 0) {
-            link_ping(&flow->publishers[p]);
+            put_unheard(flow, p, count);
+        } else {
+            put_messages(flow, p, count);
         }
-        link_flush(&flow->publishers[p]);
         link_watch(&flow->publishers[p], flow->epoll, false);
         sent = true;
     }
@@ -240,21 +290,21 @@ static void subscribe(struct flow *flow)
 {
     const struct load_plan *plan = flow->plan;
     for (uint32_t k = 0; k < plan->subjects && plan->layout == LOAD_SPREAD; k++) {
-        link_printf(&flow->subscribers[k % plan->subscribers], "SUB bench.%u.%u %u\r\n", k / 100,
-                    k % 100, k + 1);
+        link_printf(&flow->subscribers[k % plan->subscribers], "SUB %s.%u.%u %u\r\n", plan->subject,
+                    k / 100, k % 100, k + 1);
     }
     for (uint32_t i = 0; i < (plan->subjects + 99) / 100 && plan->layout == LOAD_WILDCARDS; i++) {
-        link_printf(&flow->subscribers[i % (plan->subscribers - 1)], "SUB bench.%u.* %u\r\n", i,
-                    i + 1);
+        link_printf(&flow->subscribers[i % (plan->subscribers - 1)], "SUB %s.%u.* %u\r\n",
+                    plan->subject, i, i + 1);
     }
     for (uint32_t s = 0; s < plan->subscribers; s++) {
         struct link *link = &flow->subscribers[s];
         if (plan->layout == LOAD_EVERYBODY) {
-            link_printf(link, "SUB bench.0.0 1\r\n");
+            link_printf(link, "SUB %s.0.0 1\r\n", plan->subject);
         } else if (plan->layout == LOAD_QUEUE) {
-            link_printf(link, "SUB bench.0.0 workers 1\r\n");
+            link_printf(link, "SUB %s.0.0 workers 1\r\n", plan->subject);
         } else if (plan->layout == LOAD_WILDCARDS && s == plan->subscribers - 1) {
-            link_printf(link, "SUB bench.> 1\r\n");
+            link_printf(link, "SUB %s.> 1\r\n", plan->subject);
         }
     }
 }
@@ -298,12 +348,15 @@ static void prepare(struct flow *flow)
     for (uint32_t k = 0; k < plan->subjects; k++) {
         flow->head_lengths[k] =
             (uint32_t)snprintf(flow->heads[k], HEAD_BYTES,
-                               plan->relay ? "MSG bench.%u.%u 1 %u\r\n" : "PUB bench.%u.%u %u\r\n",
-                               k / 100, k % 100, plan->size);
+                               plan->relay ? "MSG %s.%u.%u 1 %u\r\n" : "PUB %s.%u.%u %u\r\n",
+                               plan->subject, k / 100, k % 100, plan->size);
     }
     flow->body = load_alloc(1, plan->size + 2);
     memset(flow->body, 'x', plan->size);
     memcpy(flow->body + plan->size, "\r\n", 2);
+    if (flow->copies == 0) {
+        prepare_unheard(flow);
+    }
     flow->next = load_alloc(plan->publishers, sizeof *flow->next);
     flow->seen = load_alloc((size_t)(plan->subscribers + 1) * plan->publishers, sizeof *flow->seen);
     flow->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -323,6 +376,7 @@ static void compare(struct flow *flow, uint64_t sent_before, uint64_t received_b
     }
     result->sum_differs =
         plan->size >= sizeof(struct link_stamp) && flow->copies > 0 && sum != flow->sequence_sum;
+    result->messages_total = flow->sent;
     result->messages_sent = flow->sent - sent_before;
     result->messages_expected = result->messages_sent * flow->copies;
     result->messages_received = flow->received - received_before;
@@ -330,6 +384,19 @@ static void compare(struct flow *flow, uint64_t sent_before, uint64_t received_b
     result->bytes_received = result->messages_received * plan->size;
     result->unit = flow->copies == 0 ? "messages published" : "messages delivered";
     result->units = flow->copies == 0 ? result->messages_sent : result->messages_received;
+}
+
+/* Behind the relay nobody answers a PING. It reads all that is published and then ends the connection, too. */
+static void await_end(struct flow *flow)
+{
+    for (uint32_t p = 0; p < flow->plan->publishers; p++) {
+        char byte;
+        struct pollfd wait = {flow->publishers[p].fd, POLLIN, 0};
+        shutdown(wait.fd, SHUT_WR);
+        if (poll(&wait, 1, (int)(stuck_ns / 1000000)) != 1 || recv(wait.fd, &byte, 1, 0) != 0) {
+            load_die("the relay did not read all of connection %u", flow->publishers[p].index);
+        }
+    }
 }
 
 void flow_run(const struct load_plan *plan, struct load_result *result)
@@ -342,6 +409,9 @@ void flow_run(const struct load_plan *plan, struct load_result *result)
     flow.measured = true;
     load_begin(plan, result);
     pump(&flow, plan->seconds, plan->messages_max);
+    if (plan->relay && flow.copies == 0) {
+        await_end(&flow);
+    }
     load_end(plan, result);
     settle_all(&flow);
     compare(&flow, sent, received);

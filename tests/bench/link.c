@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -146,8 +147,18 @@ void link_flush(struct link *link)
     link->out_length = 0;
 }
 
-/* A line that is not MSG: INFO and PONG are counted, PING is answered, anything else ends the run.
- */
+void link_send_file(struct link *link, int file, const char *bytes, size_t offset, size_t length)
+{
+    off_t at = (off_t)offset;
+    ssize_t count = link->out_length == 0 ? sendfile(link->fd, file, &at, length) : 0;
+    size_t sent = count < 0 ? 0 : (size_t)count;
+    if (sent < length) {
+        link_append(link, bytes + offset + sent, length - sent);
+        link_flush(link); /* tells what went wrong, if something did */
+    }
+}
+
+/* A line that is not MSG: INFO and PONG are counted, PING is answered, anything else ends the run. */
 static void other_line(struct link *link, const char *line, size_t length)
 {
     if (length >= 4 && memcmp(line, "PONG", 4) == 0) {

@@ -63,6 +63,9 @@ void link_greet(struct link *link);
 void link_ping(struct link *link);
 /* Writes what is collected; sets or clears `blocked`. */
 void link_flush(struct link *link);
+/* Sends `length` bytes at `offset` of a file, uncopied, and collects only what does not fit into the socket; `bytes` is
+ * that file in memory. */
+void link_send_file(struct link *link, int file, const char *bytes, size_t offset, size_t length);
 /* Enters the link into an epoll set, or tells it whether to wait for room to write; data.ptr is the
  * link. */
 void link_watch(struct link *link, int epoll, bool first);

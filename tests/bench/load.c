@@ -22,6 +22,10 @@
 
 #include "engines.h"
 
+enum {
+    SUBJECT_BYTES_MAX = 16,
+};
+
 typedef void engine(const struct load_plan *plan, struct load_result *result);
 
 struct workload {
@@ -56,9 +60,11 @@ static const struct workload workloads[] = {
      "as request, with a SUB and an UNSUB for each"},
     {"connection-churn", connections_churn, {.connections = 16},
      "connect, subscribe, ping, close; --connections at a time"},
-    {"idle-connections", connections_idle, {.connections = 10000},
-     "memory per idle connection with one subscription"},
-    {"idle", connections_none, {.size = 0},
+    {"idle-connections", idle_connections, {.connections = 10000},
+     "memory per idle connection with one subscription; with --hold they stay until standard input ends"},
+    {"departed", idle_departed, {.connections = 10000},
+     "memory --seconds after idle connections left"},
+    {"idle", idle_none, {.size = 0},
      "memory and CPU time of the server when nobody is there"},
     {"start-up", connections_start_up, {.size = 0},
      "from exec to the first PONG; the server's command follows --"},
@@ -81,6 +87,8 @@ enum option_key {
     OPTION_CONNECTIONS,
     OPTION_PACE,
     OPTION_RELAY,
+    OPTION_SUBJECT,
+    OPTION_HOLD,
     OPTION_HELP,
 };
 
@@ -100,6 +108,8 @@ static const struct option options[] = {
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
     {"pace-ns", required_argument, NULL, OPTION_PACE},
     {"relay", no_argument, NULL, OPTION_RELAY},
+    {"subject", required_argument, NULL, OPTION_SUBJECT},
+    {"hold", no_argument, NULL, OPTION_HOLD},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -146,7 +156,8 @@ static void print_help(void)
            "[--subjects N]\n"
            "                      [--window N] [--rate N] [--pairs N] [--connections N] [--pace-ns "
            "N]\n"
-           "                      [--relay] [-- SERVER ARGUMENTS ...]\n\nworkloads:\n");
+           "                      [--subject WORD] [--hold] [--relay] [-- SERVER ARGUMENTS "
+           "...]\n\nworkloads:\n");
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
         printf("  %-20s%s\n", workloads[i].name, workloads[i].help);
     }
@@ -172,6 +183,16 @@ static double seconds_of(const char *text)
     return value;
 }
 
+static const char *subject_of(const char *text)
+{
+    size_t length = strcspn(text, " \t\r\n.*>");
+    if (length == 0 || text[length] != '\0' || length > SUBJECT_BYTES_MAX) {
+        load_die("--subject %s: give one word of a subject, at most %d bytes", text,
+                 SUBJECT_BYTES_MAX);
+    }
+    return text;
+}
+
 /* Applies one option to the plan; `name` is its long name. */
 static void set_option(struct load_plan *plan, int key, const char *name, const char *text)
 {
@@ -191,6 +212,8 @@ static void set_option(struct load_plan *plan, int key, const char *name, const 
     case OPTION_CONNECTIONS: plan->connections = (uint32_t)number_of(name, text, 1, 1000000); break;
     case OPTION_PACE: plan->pace_ns = (uint32_t)number_of(name, text, 1, 1000000000); break;
     case OPTION_RELAY: plan->relay = true; break;
+    case OPTION_SUBJECT: plan->subject = subject_of(text); break;
+    case OPTION_HOLD: plan->hold = true; break;
     default: load_die("unknown option; --help lists them");
     }
 }
@@ -225,7 +248,9 @@ static struct load_plan read_plan(const struct workload *workload, int count, ch
     struct load_plan plan = workload->plan;
     int index = 0;
     int key;
+    plan.name = workload->name;
     plan.host = "127.0.0.1";
+    plan.subject = "bench";
     plan.seconds = 1;
     optind = 0;
     while ((key = getopt_long(count, arguments, "", options, &index)) != -1) {
@@ -240,9 +265,13 @@ static struct load_plan read_plan(const struct workload *workload, int count, ch
     }
     if (workload->run == flow_run && plan.layout == LOAD_NOBODY) {
         plan.subscribers = 0;
+        plan.subjects = 1;
     }
     if (plan.layout == LOAD_WILDCARDS && plan.subscribers < 2) {
         load_die("wildcards needs --subscribers 2 or more");
+    }
+    if (plan.hold && workload->run != idle_connections) {
+        load_die("--hold works with idle-connections only");
     }
     if (workload->run == request_run && plan.size < 16) {
         load_die("--size %u: requests need 16 bytes or more to be told apart", plan.size);
@@ -274,14 +303,15 @@ static void print_latency(const struct measure_histogram *latency)
     printf(",\"max\":%.3f}", (double)latency->max_ns / 1e3);
 }
 
-static void print_result(const struct workload *workload, const struct load_result *result)
+void load_report(const struct load_plan *plan, const struct load_result *result)
 {
     double cpu = result->after.cpu_seconds - result->before.cpu_seconds;
-    printf("{\"workload\":\"%s\",\"unit\":\"%s\",\"units\":%" PRIu64, workload->name, result->unit,
+    printf("{\"workload\":\"%s\",\"unit\":\"%s\",\"units\":%" PRIu64, plan->name, result->unit,
            result->units);
     printf(",\"messages_sent\":%" PRIu64 ",\"messages_expected\":%" PRIu64
            ",\"messages_received\":%" PRIu64,
            result->messages_sent, result->messages_expected, result->messages_received);
+    printf(",\"messages_total\":%" PRIu64, result->messages_total);
     printf(",\"bytes_sent\":%" PRIu64 ",\"bytes_received\":%" PRIu64, result->bytes_sent,
            result->bytes_received);
     printf(",\"misordered\":%" PRIu64 ",\"corrupted\":%" PRIu64, result->misordered,
@@ -289,13 +319,16 @@ static void print_result(const struct workload *workload, const struct load_resu
     printf(",\"wall_seconds\":%.6f,\"server_cpu_seconds\":%.6f,\"load_cpu_seconds\":%.6f",
            result->wall_seconds, cpu, result->load_cpu_seconds);
     printf(",\"units_per_cpu_second\":%.1f", cpu > 0 ? (double)result->units / cpu : 0);
-    printf(",\"rss_bytes\":%" PRIu64 ",\"rss_peak_bytes\":%" PRIu64 ",\"memory_bytes\":%" PRIu64,
-           result->after.rss_bytes, result->after.rss_peak_bytes, result->memory_bytes);
+    printf(",\"rss_bytes\":%" PRIu64 ",\"rss_before_bytes\":%" PRIu64, result->after.rss_bytes,
+           result->before.rss_bytes);
+    printf(",\"rss_peak_bytes\":%" PRIu64 ",\"memory_bytes\":%" PRIu64,
+           result->after.rss_peak_bytes, result->memory_bytes);
     if (result->latency.count > 0) {
         print_latency(&result->latency);
     }
     const char *failure = failure_of(result);
     printf(failure == NULL ? ",\"failure\":null}\n" : ",\"failure\":\"%s\"}\n", failure);
+    fflush(stdout);
 }
 
 int main(int count, char **arguments)
@@ -304,6 +337,8 @@ int main(int count, char **arguments)
     struct load_plan plan = read_plan(workload, count, arguments);
     static struct load_result result;
     workload->run(&plan, &result);
-    print_result(workload, &result);
+    if (!plan.hold) {
+        load_report(&plan, &result);
+    }
     return failure_of(&result) == NULL ? 0 : 1;
 }

@@ -22,7 +22,10 @@ enum load_layout {
 };
 
 struct load_plan {
+    const char *name; /* of the workload */
     const char *host;
+    const char
+        *subject; /* first word of all subjects: generators beside each other need their own */
     uint16_t port;
     pid_t server_pid; /* 0: no CPU or memory figures */
     double seconds;
@@ -38,8 +41,9 @@ struct load_plan {
     uint32_t connections; /* idle, or being opened at the same time */
     uint32_t pace_ns;     /* least time between two writes; 0: whole batches, no pacing */
     enum load_layout layout;
-    bool churn;     /* each request makes its own subscription and gives it up */
-    bool relay;     /* the other end is clearwing-relay: publish what subscribers shall read, no
+    bool hold;  /* idle connections stay, after the result was printed, until standard input ends */
+    bool churn; /* each request makes its own subscription and gives it up */
+    bool relay; /* the other end is clearwing-relay: publish what subscribers shall read, no
                        greeting */
     char **command; /* start-up: program and arguments of the server */
 };
@@ -48,6 +52,7 @@ struct load_result {
     const char *unit; /* what `units` counts: messages delivered, requests answered, ... */
     uint64_t units;
     uint64_t messages_sent;
+    uint64_t messages_total; /* warm-up included: what the server must have counted */
     uint64_t messages_expected;
     uint64_t messages_received;
     uint64_t bytes_sent; /* payload bytes */
@@ -68,6 +73,9 @@ struct load_result {
 /* Marks the edges of the measured part: takes clock, CPU time and memory. */
 void load_begin(const struct load_plan *plan, struct load_result *result);
 void load_end(const struct load_plan *plan, struct load_result *result);
+
+/* Prints the result as one line of JSON. For engines that go on after their result; load.c does it for the others. */
+void load_report(const struct load_plan *plan, const struct load_result *result);
 
 /* Prints one line "clearwing-load: ..." on standard error and exits with status 1. */
 void load_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

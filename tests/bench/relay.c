@@ -1,11 +1,13 @@
 /* clearwing-relay: what a server costs that only moves bytes.
  *
  *     clearwing-relay --subscribers 10        prints "port 40123"
+ *     clearwing-relay --pairs 8
  *
- * The first n connections are subscribers, the next one is the publisher; whatever the publisher
- * sends goes to all subscribers unread. No protocol, no matching, no limits: a server that has to
- * understand the messages cannot be cheaper with the same system calls, so its figure is the limit
- * line in the comparison.
+ * The first n connections are subscribers, the next one is the publisher; whatever the publisher sends goes to all
+ * subscribers unread, or nowhere if there are none: then the end of what it sends is answered by the end of the
+ * connection. With --pairs what one connection of a pair sends goes to the other. No protocol, no matching, no limits: a
+ * server that has to understand the messages cannot be cheaper with the same system calls, so its figure is the limit in
+ * the comparison.
  *
  * One block is in flight at a time: it is read from the publisher, and the next read waits until
  * each subscriber has all of it. `done[i]` says how much subscriber i has got; a subscriber whose
@@ -29,6 +31,8 @@
 enum {
     SUBSCRIBERS_MAX = 10000,
     BLOCK_BYTES = 128 * 1024,
+    UNHEARD_BYTES =
+        256 * 1024, /* room for input that nobody waits for; more would leave the core's cache */
     EVENTS = 64,
     PUBLISHER = -1, /* in place of a subscriber's number */
 };
@@ -41,7 +45,8 @@ static struct {
     size_t done[SUBSCRIBERS_MAX];
     char block[BLOCK_BYTES];
     size_t length;
-    int behind; /* subscribers that have not got all of the block */
+    int behind;   /* subscribers that have not got all of the block */
+    bool crossed; /* subscribers 2i and 2i + 1 are a pair, and there is no publisher */
 } relay;
 
 static void die(const char *what)
@@ -63,6 +68,10 @@ static int listen_somewhere(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
+    const int room = UNHEARD_BYTES;
+    if (relay.count == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    }
     if (bind(fd, (struct sockaddr *)&address, length) != 0 || listen(fd, SOMAXCONN) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         die("cannot listen");
@@ -106,6 +115,10 @@ static void take_block(void)
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
+    if (count <= 0 && relay.count == 0) {
+        close(relay.publisher); /* all of it was read */
+        return;
+    }
     if (count <= 0) {
         exit(0); /* the run is over: the publisher has gone */
     }
@@ -122,6 +135,21 @@ static void take_block(void)
     }
 }
 
+/* Hands what one of a pair sent to the other, whose socket has room: a pair has few messages in flight. */
+static void cross(int i)
+{
+    ssize_t count = recv(relay.subscribers[i], relay.block, sizeof relay.block, 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (count <= 0) {
+        exit(0); /* the run is over */
+    }
+    if (send(relay.subscribers[i ^ 1], relay.block, (size_t)count, MSG_NOSIGNAL) != count) {
+        die("a pair has more in flight than its sockets hold");
+    }
+}
+
 static void catch_up(int i)
 {
     if (!give(i)) {
@@ -134,39 +162,52 @@ static void catch_up(int i)
     }
 }
 
-static int read_count(int count, char **arguments)
+static void read_arguments(int count, char **arguments)
 {
-    int subscribers =
-        count == 3 && strcmp(arguments[1], "--subscribers") == 0 ? atoi(arguments[2]) : 0;
-    if (subscribers < 1 || subscribers > SUBSCRIBERS_MAX) {
-        fprintf(stderr, "usage: clearwing-relay --subscribers N   (1 to %d)\n", SUBSCRIBERS_MAX);
+    bool is_known = count == 3 && strncmp(arguments[1], "--", 2) == 0;
+    relay.crossed = is_known && strcmp(arguments[1], "--pairs") == 0;
+    is_known = relay.crossed || (is_known && strcmp(arguments[1], "--subscribers") == 0);
+    int number = is_known ? atoi(arguments[2]) : -1;
+    int most = relay.crossed ? SUBSCRIBERS_MAX / 2 : SUBSCRIBERS_MAX;
+    if (number < relay.crossed || number > most) {
+        fprintf(stderr, "usage: clearwing-relay --subscribers N | --pairs N   (0 to %d, 1 to %d)\n",
+                SUBSCRIBERS_MAX, SUBSCRIBERS_MAX / 2);
         exit(1);
     }
-    return subscribers;
+    relay.count = relay.crossed ? 2 * number : number;
+}
+
+static void handle(int number, uint32_t events)
+{
+    if (relay.crossed) {
+        cross(number);
+    } else if (number == PUBLISHER) {
+        take_block();
+    } else if (events & EPOLLOUT) {
+        catch_up(number);
+    } else {
+        exit(0); /* hung up while nothing was due */
+    }
 }
 
 int main(int count, char **arguments)
 {
-    relay.count = read_count(count, arguments);
+    read_arguments(count, arguments);
     relay.epoll = epoll_create1(EPOLL_CLOEXEC);
     int listener = listen_somewhere();
     for (int i = 0; i < relay.count; i++) {
         relay.subscribers[i] = accept_one(listener);
-        watch(relay.subscribers[i], i, 0, EPOLL_CTL_ADD);
+        watch(relay.subscribers[i], i, relay.crossed ? EPOLLIN : 0, EPOLL_CTL_ADD);
     }
-    relay.publisher = accept_one(listener);
-    watch(relay.publisher, PUBLISHER, EPOLLIN, EPOLL_CTL_ADD);
+    if (!relay.crossed) {
+        relay.publisher = accept_one(listener);
+        watch(relay.publisher, PUBLISHER, EPOLLIN, EPOLL_CTL_ADD);
+    }
     for (;;) {
         struct epoll_event events[EVENTS];
         int ready = epoll_wait(relay.epoll, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
-            if (events[i].data.fd == PUBLISHER) {
-                take_block();
-            } else if (events[i].events & EPOLLOUT) {
-                catch_up(events[i].data.fd);
-            } else {
-                exit(0); /* hung up while nothing was due */
-            }
+            handle(events[i].data.fd, events[i].events);
         }
     }
 }

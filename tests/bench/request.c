@@ -62,15 +62,16 @@ static void issue(struct request *request, uint32_t pair_index, uint32_t slot_in
     struct slot *slot = &pair->slots[slot_index];
     uint64_t sequence = pair->next++;
     uint64_t inbox = plan->churn ? sequence : slot_index;
-    char head[160];
+    char head[256];
     int length = 0;
     if (plan->churn) {
-        length = snprintf(head, sizeof head, "SUB _INBOX.%u.%lu %lu\r\nUNSUB %lu 1\r\n", pair_index,
-                          inbox, sequence + 1, sequence + 1);
+        length = snprintf(head, sizeof head, "SUB _INBOX.%s.%u.%lu %lu\r\nUNSUB %lu 1\r\n",
+                          plan->subject, pair_index, inbox, sequence + 1, sequence + 1);
     }
     length += snprintf(head + length, sizeof head - (size_t)length,
-                       "PUB bench.service.%u _INBOX.%u.%lu %u\r\n", pair_index, pair_index, inbox,
-                       plan->size);
+                       plan->relay ? "MSG %s.service.%u 1 _INBOX.%s.%u.%lu %u\r\n"
+                                   : "PUB %s.service.%u _INBOX.%s.%u.%lu %u\r\n",
+                       plan->subject, pair_index, plan->subject, pair_index, inbox, plan->size);
     struct link_stamp stamp = {sequence, pair_index, slot_index};
     link_append(&pair->requester, head, (size_t)length);
     char *at = link_reserve(&pair->requester, plan->size + 2);
@@ -88,12 +89,17 @@ static void on_request(void *context, struct link *link, const struct link_messa
     const char *end = message->line + message->line_length;
     const char *sid = memchr(message->line, ' ', message->line_length);
     const char *reply = sid == NULL ? NULL : memchr(sid + 1, ' ', (size_t)(end - sid - 1));
-    if (reply == NULL || memchr(reply + 1, ' ', (size_t)(end - reply - 1)) == NULL) {
+    const char *size = reply == NULL ? NULL : memchr(reply + 1, ' ', (size_t)(end - reply - 1));
+    if (size == NULL) {
         request->result->corrupted++;
         return;
     }
-    link_append(link, "PUB ", 4);
-    link_append(link, reply + 1, (size_t)(end - reply - 1));
+    link_append(link, request->plan->relay ? "MSG " : "PUB ", 4);
+    link_append(link, reply + 1, (size_t)(size - reply - 1));
+    if (request->plan->relay) {
+        link_append(link, " 1", 2); /* behind the relay nobody else adds the requester's sid */
+    }
+    link_append(link, size, (size_t)(end - size));
     link_append(link, "\r\n", 2);
     link_append(link, message->payload, message->size + 2);
 }
@@ -176,14 +182,16 @@ static void open_pair(struct request *request, uint32_t p)
     pair->slots = load_alloc(plan->window, sizeof *pair->slots);
     link_open(&pair->requester, 2 * p, plan);
     link_open(&pair->responder, 2 * p + 1, plan);
-    link_greet(&pair->requester);
-    link_greet(&pair->responder);
-    link_printf(&pair->responder, "SUB bench.service.%u 1\r\n", p);
-    if (!plan->churn) {
-        link_printf(&pair->requester, "SUB _INBOX.%u.* 1\r\n", p);
+    if (!plan->relay) {
+        link_greet(&pair->requester);
+        link_greet(&pair->responder);
+        link_printf(&pair->responder, "SUB %s.service.%u 1\r\n", plan->subject, p);
+        if (!plan->churn) {
+            link_printf(&pair->requester, "SUB _INBOX.%s.%u.* 1\r\n", plan->subject, p);
+        }
+        link_settle(&pair->responder, on_request, request);
+        link_settle(&pair->requester, on_answer, request);
     }
-    link_settle(&pair->responder, on_request, request);
-    link_settle(&pair->requester, on_answer, request);
     link_watch(&pair->responder, request->epoll, true);
     link_watch(&pair->requester, request->epoll, true);
 }
@@ -208,12 +216,15 @@ void request_run(const struct load_plan *plan, struct load_result *result)
     load_end(plan, result);
     result->unit = "requests answered";
     result->messages_sent = request.sent - sent;
+    result->messages_total = 2 * request.sent; /* an answer is a message, too */
     result->messages_expected = result->messages_sent;
     result->units = result->messages_received = request.answered - answered;
     result->bytes_sent = result->messages_sent * plan->size;
     result->bytes_received = result->messages_received * plan->size;
     for (uint32_t p = 0; p < plan->pairs; p++) {
-        link_settle(&request.pairs[p].requester, on_answer, &request);
+        if (!plan->relay) {
+            link_settle(&request.pairs[p].requester, on_answer, &request);
+        }
         link_close(&request.pairs[p].requester);
         link_close(&request.pairs[p].responder);
         free(request.pairs[p].slots);
