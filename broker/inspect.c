@@ -153,8 +153,8 @@ void inspect_server(struct inspect_server *out)
 struct key {
     int64_t by;
     uint64_t cid;
-    const void *at;
-    bool closed;
+    const struct session *open; /* NULL: closed */
+    struct closed_place closed;
 };
 
 struct keys {
@@ -209,29 +209,29 @@ static void fill_closed(const struct closed_connection *closed, struct inspect_c
 {
     *out = (struct inspect_connection){
         .cid = closed->cid,
-        .ip = closed->ip,
+        .ip = closed->texts[CLOSED_IP],
         .port = closed->port,
         .start_wall_ns = closed->start_wall_ns,
         .last_activity_wall_ns = closed->last_activity_wall_ns,
         .stop_wall_ns = closed->stop_wall_ns,
         .reason = closed->reason,
         .rtt_ns = closed->rtt_ns,
-        .in_msgs = closed->in_msgs,
-        .out_msgs = closed->out_msgs,
-        .in_bytes = closed->in_bytes,
-        .out_bytes = closed->out_bytes,
-        .pending_bytes = closed->pending_bytes,
-        .stalls = closed->stalls,
-        .stalled = closed->stalled,
-        .stalled_ns = closed->stalled_ns,
-        .stalled_by = closed->stalled_by,
-        .dropped_msgs = closed->dropped_msgs,
-        .subscriptions = closed->subscription_count,
-        .name = closed->name,
-        .lang = closed->lang,
-        .version = closed->version,
-        .user = closed->user,
-        .account = closed->account,
+        .in_msgs = closed->counts[CLOSED_IN_MSGS],
+        .out_msgs = closed->counts[CLOSED_OUT_MSGS],
+        .in_bytes = closed->counts[CLOSED_IN_BYTES],
+        .out_bytes = closed->counts[CLOSED_OUT_BYTES],
+        .pending_bytes = closed->counts[CLOSED_PENDING_BYTES],
+        .stalls = closed->counts[CLOSED_STALLS],
+        .stalled = closed->counts[CLOSED_STALLED],
+        .stalled_ns = closed->counts[CLOSED_STALLED_NS],
+        .stalled_by = closed->counts[CLOSED_STALLED_BY],
+        .dropped_msgs = closed->counts[CLOSED_DROPPED_MSGS],
+        .subscriptions = closed->counts[CLOSED_SUBSCRIPTIONS],
+        .name = closed->texts[CLOSED_NAME],
+        .lang = closed->texts[CLOSED_LANG],
+        .version = closed->texts[CLOSED_VERSION],
+        .user = closed->texts[CLOSED_USER],
+        .account = closed->texts[CLOSED_ACCOUNT],
         .private = closed,
     };
     out->uptime_ns = closed->stop_wall_ns - closed->start_wall_ns;
@@ -277,7 +277,7 @@ static bool wanted(const struct inspect_query *query, const struct inspect_conne
 }
 
 static void keys_add(struct keys *keys, const struct inspect_query *query,
-                     const struct inspect_connection *conn, bool closed)
+                     const struct inspect_connection *conn, struct key key)
 {
     if (keys->failed || !wanted(query, conn))
         return;
@@ -291,8 +291,9 @@ static void keys_add(struct keys *keys, const struct inspect_query *query,
         keys->all = larger;
         keys->capacity = capacity;
     }
-    keys->all[keys->count++] =
-        (struct key){sort_key(query->sort, conn), conn->cid, conn->private, closed};
+    key.by = sort_key(query->sort, conn);
+    key.cid = conn->cid;
+    keys->all[keys->count++] = key;
 }
 
 static void collect_keys(struct keys *keys, const struct inspect_query *query, int64_t now)
@@ -303,15 +304,16 @@ static void collect_keys(struct keys *keys, const struct inspect_query *query, i
             atomic_load_explicit(&broker->deliveries[i]->sessions, memory_order_acquire);
         for (; session; session = atomic_load_explicit(&session->next, memory_order_acquire)) {
             fill_open(session, now, &conn);
-            keys_add(keys, query, &conn, false);
+            keys_add(keys, query, &conn, (struct key){.open = session});
         }
     }
-    for (uint32_t i = 0; query->state != INSPECT_OPEN && i < broker->closed.capacity; i++) {
-        const struct closed_connection *closed = closed_ring_at(&broker->closed, i);
-        if (!closed)
-            break;
-        fill_closed(closed, &conn);
-        keys_add(keys, query, &conn, true);
+    struct closed_reader reader = closed_ring_reader(&broker->closed);
+    struct closed_connection closed;
+    struct key key = {.open = NULL};
+    while (query->state != INSPECT_OPEN && closed_ring_next(&reader, &key.closed)) {
+        closed_ring_read(key.closed, &closed);
+        fill_closed(&closed, &conn);
+        keys_add(keys, query, &conn, key);
     }
 }
 
@@ -352,11 +354,15 @@ int inspect_connections(const struct inspect_query *query, struct inspect_page *
     if (begin)
         begin(context);
     for (uint64_t i = first; i < first + listed; i++) {
+        const struct key *key = &keys.all[i];
         struct inspect_connection conn;
-        if (keys.all[i].closed)
-            fill_closed(keys.all[i].at, &conn);
-        else
-            fill_open(keys.all[i].at, now, &conn);
+        struct closed_connection closed;
+        if (key->open) {
+            fill_open(key->open, now, &conn);
+        } else {
+            closed_ring_read(key->closed, &closed);
+            fill_closed(&closed, &conn);
+        }
         each(context, &conn);
     }
     rcu_leave();
@@ -390,16 +396,17 @@ void inspect_connection_subscriptions(const struct inspect_connection *connectio
         return;
     }
     const struct closed_connection *closed = connection->private;
-    for (uint32_t i = 0; i < closed->subscription_count; i++) {
-        const struct closed_subscription *was = &closed->subscriptions[i];
+    struct span kept = closed->kept;
+    struct closed_subscription was;
+    while (closed_ring_next_subscription(&kept, &was)) {
         struct inspect_subscription subscription = {
-            .account = closed->account,
-            .subject = {was->text, was->subject_len},
-            .queue = {was->text + was->subject_len, was->queue_len},
-            .sid = {was->text + was->subject_len + was->queue_len, was->sid_len},
-            .msgs = was->msgs,
-            .max = was->max,
-            .cid = closed->cid,
+            .account = connection->account,
+            .subject = was.subject,
+            .queue = was.queue,
+            .sid = was.sid,
+            .msgs = was.msgs,
+            .max = was.max,
+            .cid = connection->cid,
         };
         each(context, &subscription);
     }

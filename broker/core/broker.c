@@ -44,11 +44,10 @@ int broker_init(struct broker *broker, const struct options *options, unsigned w
     atomic_init(&broker->last_cid, 3);
     broker->global_account = account_new("$G", false, workers);
     broker->system_account = account_new("$SYS", true, workers);
-    int error = closed_ring_init(&broker->closed, (uint32_t)options->max_closed_clients);
-    if (!error && broker->global_account && broker->system_account)
+    closed_ring_init(&broker->closed, (uint32_t)options->max_closed_clients);
+    int error = ERR_MEMORY;
+    if (broker->global_account && broker->system_account)
         error = init_deliveries(broker);
-    else
-        error = ERR_MEMORY;
     if (error)
         broker_fini(broker);
     return error;

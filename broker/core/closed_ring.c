@@ -1,49 +1,380 @@
-/* A ring of pointers; the oldest entry is replaced and becomes garbage. The array of pointers is calloc'ed at once, so
- * untouched pages of it cost nothing. */
+/* Closed connections, packed: some 55 bytes for what takes 500 as a struct with its texts.
+ *
+ *     oldest                                                            newest
+ *     [ base | record record record ... ] ---> [ base | record record ... ] ---> NULL
+ *
+ * A queue of blocks. Connections that end one after the other are much alike: near in time, of the same library, from the same
+ * address. So a block keeps the first of its connections in full as its base, and a record of each, the first one included,
+ * that tells how it differs. A record can be read without those before it:
+ *
+ *     length | given | cid port start stop: less the base's | last activity: less start | rtt
+ *            | reason, texts with their NUL, counts: those that are given, the others are the base's | subscriptions
+ *     a subscription: length of sid, what is given | length of subject | [length of queue] [msgs] [max] | the texts
+ *
+ * Numbers have seven bits to a byte, the lowest first; the top bit tells that more follow. Signed ones come as
+ * 0 -1 1 -2 2 ... Invariants:
+ *
+ *  1. Records are numbered from 0 as they come; a block's are first, first + 1, ... up to its successor's first.
+ *  2. `added` is stored with release after a record and all that leads to it: a reader that looks only at records
+ *     below the `added` it loaded sees them complete. What it may see is never changed.
+ *  3. Only the oldest block goes, and whole: when none of its records is among the newest `capacity`, or when all blocks
+ *     together are larger than bytes_max. The newest one stays. Readers load `oldest` before `added`, so all that
+ *     they are to show still stands behind it.
+ */
 #include "broker/core/closed_ring.h"
 
-#include "broker/base/err.h"
 #include "broker/base/mem.h"
+#include "broker/core/sub.h"
 
-int closed_ring_init(struct closed_ring *ring, uint32_t capacity)
+enum {
+    BLOCK_BYTES = 32 << 10, /* larger for a record that would not fit */
+    BYTES_MAX_LEAST = 1 << 20,
+    NUMBER_MAX = 10, /* bytes of a packed one */
+};
+
+/* The lowest bit of `given`; those for texts and counts follow. */
+#define GIVEN_REASON ((uint64_t)1)
+
+/* What a subscription gives besides subject and sid; the length of sid stands above these bits. */
+enum { GIVES_QUEUE = 1, GIVES_MSGS = 2, GIVES_MAX = 4, GIVES_BITS = 3 };
+
+struct closed_block {
+    struct garbage garbage;
+    struct closed_block *_Atomic next;
+    uint64_t first;      /* number of its first record */
+    uint32_t records;    /* offset of its first record, behind the texts of base */
+    uint32_t used, size; /* of bytes; the writers' */
+    struct closed_connection base;
+    unsigned char bytes[];
+};
+
+/* ---- packing ---- */
+
+/* Without out it only measures. */
+struct packer {
+    unsigned char *out;
+    size_t len;
+};
+
+static void put_bytes(struct packer *to, const void *bytes, size_t len)
 {
-    *ring = (struct closed_ring){.capacity = capacity};
-    pthread_mutex_init(&ring->lock, NULL);
-    ring->slots = capacity ? mem_zalloc(capacity * sizeof *ring->slots) : NULL;
-    return capacity && !ring->slots ? ERR_MEMORY : 0;
+    if (to->out)
+        memcpy(to->out + to->len, bytes, len);
+    to->len += len;
 }
 
-static void free_entry(struct garbage *garbage)
+static void put_number(struct packer *to, uint64_t number)
 {
-    mem_free(container_of(garbage, struct closed_connection, garbage));
+    unsigned char bytes[NUMBER_MAX];
+    size_t len = 0;
+    for (; number > 0x7f; number >>= 7)
+        bytes[len++] = (unsigned char)(number | 0x80);
+    bytes[len++] = (unsigned char)number;
+    put_bytes(to, bytes, len);
+}
+
+static void put_difference(struct packer *to, uint64_t value, uint64_t from)
+{
+    uint64_t difference = value - from;
+    put_number(to, difference << 1 ^ -(difference >> 63));
+}
+
+static void put_span(struct packer *to, struct span span)
+{
+    put_bytes(to, span.ptr, span.len);
+}
+
+static void put_subscription(struct packer *to, const struct sub *sub)
+{
+    struct span subject = sub_subject(sub), queue = sub_queue(sub), sid = sub_sid(sub);
+    uint64_t msgs = atomic_load_explicit(&sub->delivered, memory_order_relaxed);
+    uint64_t max = atomic_load_explicit(&sub->max, memory_order_relaxed);
+    put_number(to, sid.len << GIVES_BITS | (queue.len ? GIVES_QUEUE : 0) | (msgs ? GIVES_MSGS : 0) |
+                       (max ? GIVES_MAX : 0));
+    put_number(to, subject.len);
+    if (queue.len)
+        put_number(to, queue.len);
+    if (msgs)
+        put_number(to, msgs);
+    if (max)
+        put_number(to, max);
+    put_span(to, subject);
+    put_span(to, queue);
+    put_span(to, sid);
+}
+
+static void put_subscriptions(struct packer *to, const struct sub *sub)
+{
+    for (; sub; sub = atomic_load_explicit(&sub->next, memory_order_relaxed)) {
+        size_t texts = sub_subject(sub).len + sub_queue(sub).len + sub_sid(sub).len;
+        if (to->len + texts + 5 * NUMBER_MAX > CLOSED_RECORD_MAX)
+            return;
+        put_subscription(to, sub);
+    }
+}
+
+static uint64_t text_bit(int i)
+{
+    return (uint64_t)1 << (1 + i);
+}
+
+static uint64_t count_bit(int i)
+{
+    return (uint64_t)1 << (1 + CLOSED_TEXTS + i);
+}
+
+/* What is not as in the base. */
+static uint64_t given(const struct closed_connection *connection,
+                      const struct closed_connection *base)
+{
+    uint64_t bits = connection->reason != base->reason ? GIVEN_REASON : 0;
+    for (int i = 0; i < CLOSED_TEXTS; i++)
+        if (strcmp(connection->texts[i], base->texts[i]) != 0)
+            bits |= text_bit(i);
+    for (int i = 0; i < CLOSED_COUNTS; i++)
+        if (connection->counts[i] != base->counts[i])
+            bits |= count_bit(i);
+    return bits;
+}
+
+static void put_connection(struct packer *to, const struct closed_connection *connection,
+                           const struct sub *subs, const struct closed_connection *base)
+{
+    uint64_t bits = given(connection, base);
+    put_number(to, bits);
+    put_difference(to, connection->cid, base->cid);
+    put_difference(to, connection->port, base->port);
+    put_difference(to, (uint64_t)connection->start_wall_ns, (uint64_t)base->start_wall_ns);
+    put_difference(to, (uint64_t)connection->stop_wall_ns, (uint64_t)base->stop_wall_ns);
+    put_difference(to, (uint64_t)connection->last_activity_wall_ns,
+                   (uint64_t)connection->start_wall_ns);
+    put_difference(to, (uint64_t)connection->rtt_ns, 0);
+    if (bits & GIVEN_REASON)
+        put_number(to, connection->reason);
+    for (int i = 0; i < CLOSED_TEXTS; i++)
+        if (bits & text_bit(i))
+            put_bytes(to, connection->texts[i], strlen(connection->texts[i]) + 1);
+    for (int i = 0; i < CLOSED_COUNTS; i++)
+        if (bits & count_bit(i))
+            put_number(to, connection->counts[i]);
+    put_subscriptions(to, subs);
+}
+
+static size_t packed_size(const struct closed_connection *connection, const struct sub *subs,
+                          const struct closed_connection *base)
+{
+    struct packer measure = {0};
+    put_connection(&measure, connection, subs, base);
+    return measure.len;
+}
+
+/* ---- unpacking ---- */
+
+static uint64_t take_number(const unsigned char **at)
+{
+    uint64_t number = 0;
+    int shift = 0;
+    for (; **at > 0x7f; shift += 7)
+        number |= (uint64_t)(*(*at)++ & 0x7f) << shift;
+    return number | (uint64_t) * (*at)++ << shift;
+}
+
+static uint64_t take_difference(const unsigned char **at, uint64_t from)
+{
+    uint64_t number = take_number(at);
+    return from + (number >> 1 ^ -(number & 1));
+}
+
+static struct span take_span(const unsigned char **at, size_t len)
+{
+    struct span span = {(const char *)*at, len};
+    *at += len;
+    return span;
+}
+
+void closed_ring_read(struct closed_place place, struct closed_connection *out)
+{
+    const struct closed_connection *base = &place.block->base;
+    const unsigned char *at = place.block->bytes + place.offset;
+    size_t len = take_number(&at);
+    const unsigned char *end = at + len;
+    *out = *base;
+    uint64_t bits = take_number(&at);
+    out->cid = take_difference(&at, base->cid);
+    out->port = (uint16_t)take_difference(&at, base->port);
+    out->start_wall_ns = (int64_t)take_difference(&at, (uint64_t)base->start_wall_ns);
+    out->stop_wall_ns = (int64_t)take_difference(&at, (uint64_t)base->stop_wall_ns);
+    out->last_activity_wall_ns = (int64_t)take_difference(&at, (uint64_t)out->start_wall_ns);
+    out->rtt_ns = (int64_t)take_difference(&at, 0);
+    if (bits & GIVEN_REASON)
+        out->reason = (enum close_reason)take_number(&at);
+    for (int i = 0; i < CLOSED_TEXTS; i++)
+        if (bits & text_bit(i))
+            out->texts[i] = take_span(&at, strlen((const char *)at) + 1).ptr;
+    for (int i = 0; i < CLOSED_COUNTS; i++)
+        if (bits & count_bit(i))
+            out->counts[i] = take_number(&at);
+    out->kept = (struct span){(const char *)at, (size_t)(end - at)};
+}
+
+bool closed_ring_next_subscription(struct span *kept, struct closed_subscription *out)
+{
+    if (kept->len == 0)
+        return false;
+    const unsigned char *start = (const unsigned char *)kept->ptr, *at = start;
+    uint64_t gives = take_number(&at);
+    size_t subject_len = take_number(&at);
+    size_t queue_len = gives & GIVES_QUEUE ? take_number(&at) : 0;
+    out->msgs = gives & GIVES_MSGS ? take_number(&at) : 0;
+    out->max = gives & GIVES_MAX ? take_number(&at) : 0;
+    out->subject = take_span(&at, subject_len);
+    out->queue = take_span(&at, queue_len);
+    out->sid = take_span(&at, gives >> GIVES_BITS);
+    *kept = (struct span){(const char *)at, kept->len - (size_t)(at - start)};
+    return true;
+}
+
+/* ---- blocks ---- */
+
+static void free_block(struct garbage *garbage)
+{
+    mem_free(container_of(garbage, struct closed_block, garbage));
+}
+
+/* With connection as its base, and room for a record of that size. */
+static struct closed_block *block_new(const struct closed_connection *connection, size_t record)
+{
+    size_t texts = 0;
+    for (int i = 0; i < CLOSED_TEXTS; i++)
+        texts += strlen(connection->texts[i]) + 1;
+    size_t needed = sizeof(struct closed_block) + texts + NUMBER_MAX + record;
+    size_t whole = max_size(needed, BLOCK_BYTES);
+    struct closed_block *block = mem_alloc(whole);
+    if (!block)
+        return NULL;
+    *block = (struct closed_block){.size = (uint32_t)(whole - sizeof *block), .base = *connection};
+    struct packer to = {block->bytes, 0};
+    for (int i = 0; i < CLOSED_TEXTS; i++) {
+        block->base.texts[i] = (const char *)block->bytes + to.len;
+        put_bytes(&to, connection->texts[i], strlen(connection->texts[i]) + 1);
+    }
+    block->records = block->used = (uint32_t)to.len;
+    return block;
+}
+
+static void write_record(struct closed_block *block, const struct closed_connection *connection,
+                         const struct sub *subs, size_t size)
+{
+    struct packer length = {block->bytes + block->used, 0};
+    put_number(&length, size);
+    struct packer record = {length.out + length.len, 0};
+    put_connection(&record, connection, subs, &block->base);
+    check(record.len == size);
+    block->used += (uint32_t)(length.len + size);
+}
+
+static void append_block(struct closed_ring *ring, struct closed_block *block)
+{
+    block->first = atomic_load_explicit(&ring->added, memory_order_relaxed);
+    ring->bytes += block->size;
+    if (ring->newest)
+        atomic_store_explicit(&ring->newest->next, block, memory_order_release);
+    else
+        atomic_store_explicit(&ring->oldest, block, memory_order_release);
+    ring->newest = block;
+}
+
+static void forget_oldest(struct closed_ring *ring, struct garbage_list *garbage)
+{
+    uint64_t added = atomic_load_explicit(&ring->added, memory_order_relaxed);
+    struct closed_block *oldest = atomic_load_explicit(&ring->oldest, memory_order_relaxed);
+    while (oldest != ring->newest) {
+        struct closed_block *next = atomic_load_explicit(&oldest->next, memory_order_relaxed);
+        if (added - next->first < ring->capacity && ring->bytes <= ring->bytes_max)
+            return;
+        atomic_store_explicit(&ring->oldest, next, memory_order_release);
+        ring->bytes -= oldest->size;
+        garbage_put(garbage, &oldest->garbage, free_block);
+        oldest = next;
+    }
+}
+
+/* ---- life ---- */
+
+void closed_ring_init(struct closed_ring *ring, uint32_t capacity)
+{
+    *ring = (struct closed_ring){
+        .capacity = capacity,
+        .bytes_max = max_size((size_t)capacity * CLOSED_BYTES_EACH, BYTES_MAX_LEAST),
+    };
+    pthread_mutex_init(&ring->lock, NULL);
 }
 
 void closed_ring_fini(struct closed_ring *ring)
 {
-    for (uint32_t i = 0; ring->slots && i < ring->capacity; i++)
-        if (ring->slots[i])
-            free_entry(&atomic_load(&ring->slots[i])->garbage);
-    mem_free(ring->slots);
-    ring->slots = NULL;
+    struct closed_block *block = atomic_load_explicit(&ring->oldest, memory_order_relaxed);
+    while (block) {
+        struct closed_block *next = atomic_load_explicit(&block->next, memory_order_relaxed);
+        mem_free(block);
+        block = next;
+    }
+    atomic_store_explicit(&ring->oldest, NULL, memory_order_relaxed);
+    ring->newest = NULL;
     pthread_mutex_destroy(&ring->lock);
 }
 
-void closed_ring_add(struct closed_ring *ring, struct closed_connection *entry,
-                     struct garbage_list *garbage)
+void closed_ring_add(struct closed_ring *ring, const struct closed_connection *connection,
+                     const struct sub *subs, struct garbage_list *garbage)
 {
-    if (ring->capacity == 0) {
-        free_entry(&entry->garbage);
+    if (ring->capacity == 0)
         return;
-    }
     pthread_mutex_lock(&ring->lock);
-    struct closed_connection *_Atomic *slot = &ring->slots[ring->added++ % ring->capacity];
-    struct closed_connection *old = atomic_exchange_explicit(slot, entry, memory_order_acq_rel);
+    struct closed_block *block = ring->newest;
+    size_t size = block ? packed_size(connection, subs, &block->base) : 0;
+    if (!block || block->size - block->used < NUMBER_MAX + size) {
+        size = packed_size(connection, subs, connection);
+        block = block_new(connection, size);
+        if (block)
+            append_block(ring, block);
+    }
+    if (block) {
+        write_record(block, connection, subs, size);
+        atomic_fetch_add_explicit(&ring->added, 1, memory_order_release);
+        forget_oldest(ring, garbage);
+    }
     pthread_mutex_unlock(&ring->lock);
-    if (old)
-        garbage_put(garbage, &old->garbage, free_entry);
 }
 
-const struct closed_connection *closed_ring_at(const struct closed_ring *ring, uint32_t i)
+/* ---- readers ---- */
+
+struct closed_reader closed_ring_reader(const struct closed_ring *ring)
 {
-    return atomic_load_explicit(&ring->slots[i], memory_order_acquire);
+    const struct closed_block *oldest = atomic_load_explicit(&ring->oldest, memory_order_acquire);
+    uint64_t end = atomic_load_explicit(&ring->added, memory_order_acquire);
+    if (!oldest)
+        return (struct closed_reader){.number = 0};
+    return (struct closed_reader){
+        .next = {oldest, oldest->records},
+        .number = oldest->first,
+        .first = end > ring->capacity ? end - ring->capacity : 0,
+        .end = end,
+    };
+}
+
+bool closed_ring_next(struct closed_reader *reader, struct closed_place *out)
+{
+    while (reader->number < reader->end) {
+        struct closed_place *place = &reader->next;
+        const struct closed_block *next =
+            atomic_load_explicit(&place->block->next, memory_order_acquire);
+        if (next && next->first == reader->number)
+            *place = (struct closed_place){next, next->records};
+        *out = *place;
+        const unsigned char *at = place->block->bytes + place->offset;
+        size_t len = take_number(&at);
+        place->offset = (uint32_t)(at + len - place->block->bytes);
+        if (reader->number++ >= reader->first)
+            return true;
+    }
+    return false;
 }

@@ -1,7 +1,9 @@
 /* The last connections that closed, for /connz?state=closed.
  *
- * Any worker adds; the monitor reads inside an RCU section and takes no lock. Memory grows with what is remembered, up
- * to the configured number. Entries are immutable. */
+ * Any worker adds; the monitor reads inside an RCU section and takes no lock. Exactly the newest `capacity` are shown, fewer only
+ * where memory was lacking or bounded: subscriptions of one connection are kept while its record has at most CLOSED_RECORD_MAX
+ * bytes (some 5,000 of them), and all records together take about CLOSED_BYTES_EACH for each of capacity, then the
+ * oldest go. How many subscriptions there were is kept in any case. Times are nanoseconds since 1970. */
 #ifndef BROKER_CORE_CLOSED_RING_H
 #define BROKER_CORE_CLOSED_RING_H
 
@@ -12,40 +14,87 @@
 #include "broker/base/garbage.h"
 #include "broker/close_reasons.h"
 
-struct closed_subscription {
-    uint32_t subject_len, queue_len, sid_len;
-    uint64_t msgs, max;
-    const char *text; /* subject, queue, sid */
+enum { CLOSED_RECORD_MAX = 256 << 10, CLOSED_BYTES_EACH = 1 << 10 };
+
+enum closed_text {
+    CLOSED_IP,
+    CLOSED_ACCOUNT,
+    CLOSED_NAME,
+    CLOSED_LANG,
+    CLOSED_VERSION,
+    CLOSED_USER,
+    CLOSED_TEXTS
 };
 
+enum closed_count {
+    CLOSED_IN_MSGS,
+    CLOSED_OUT_MSGS,
+    CLOSED_IN_BYTES,
+    CLOSED_OUT_BYTES,
+    CLOSED_PENDING_BYTES,
+    CLOSED_STALLS,
+    CLOSED_STALLED,
+    CLOSED_STALLED_NS,
+    CLOSED_STALLED_BY,
+    CLOSED_DROPPED_MSGS,
+    CLOSED_SUBSCRIPTIONS,
+    CLOSED_COUNTS
+};
+
+struct sub;
+
+/* What is remembered of a connection, as a plain value. What it points to is borrowed: by closed_ring_add for the
+ * call, by a reader for its RCU section. */
 struct closed_connection {
-    struct garbage garbage;
     uint64_t cid;
-    int port;
+    uint16_t port;
     enum close_reason reason;
     int64_t start_wall_ns, stop_wall_ns, last_activity_wall_ns, rtt_ns;
-    uint64_t in_msgs, out_msgs, in_bytes, out_bytes, pending_bytes, stalls;
-    uint64_t stalled, stalled_ns, stalled_by, dropped_msgs;
-    const char *account;
-    uint32_t subscription_count;
-    char ip[46];
-    char *name, *lang, *version, *user; /* behind the struct */
-    struct closed_subscription *subscriptions;
+    uint64_t counts[CLOSED_COUNTS];
+    const char *texts[CLOSED_TEXTS]; /* "" when not given */
+    struct span kept;                /* for closed_ring_next_subscription */
 };
 
+struct closed_subscription {
+    struct span subject, queue, sid; /* queue.len 0: plain */
+    uint64_t msgs, max;
+};
+
+struct closed_block;
+
+/* Where a record is; valid as long as the RCU section. */
+struct closed_place {
+    const struct closed_block *block;
+    uint32_t offset;
+};
+
+/* Private to closed_ring.c. */
 struct closed_ring {
     pthread_mutex_t lock; /* between workers that add */
     uint32_t capacity;
-    uint64_t added;
-    struct closed_connection *_Atomic *slots;
+    uint64_t bytes, bytes_max; /* of all blocks; the writers' */
+    struct closed_block *newest;
+    struct closed_block *_Atomic oldest;
+    _Atomic uint64_t added;
 };
 
-MUST_CHECK int closed_ring_init(struct closed_ring *ring, uint32_t capacity);
+struct closed_reader {
+    struct closed_place next;
+    uint64_t number, first, end; /* of next; of what is to be shown */
+};
+
+void closed_ring_init(struct closed_ring *ring, uint32_t capacity);
 void closed_ring_fini(struct closed_ring *ring);
-/* Takes the entry; what it replaces goes to garbage. */
-void closed_ring_add(struct closed_ring *ring, struct closed_connection *entry,
-                     struct garbage_list *garbage);
-/* Reader: entry i of capacity, or NULL. */
-const struct closed_connection *closed_ring_at(const struct closed_ring *ring, uint32_t i);
+/* Remembers it with its subscriptions, a list by sub->next; without memory for that it does not. What becomes too old goes
+ * to garbage. */
+void closed_ring_add(struct closed_ring *ring, const struct closed_connection *connection,
+                     const struct sub *subs, struct garbage_list *garbage);
+
+/* Readers: the places of all that are remembered now, oldest first, until it returns false. */
+struct closed_reader closed_ring_reader(const struct closed_ring *ring);
+bool closed_ring_next(struct closed_reader *reader, struct closed_place *out);
+void closed_ring_read(struct closed_place place, struct closed_connection *out);
+/* Takes the next one off connection->kept; false when there is none. */
+bool closed_ring_next_subscription(struct span *kept, struct closed_subscription *out);
 
 #endif

@@ -190,66 +190,42 @@ void session_free_info(struct garbage *garbage)
     mem_free(container_of(garbage, struct client_info, garbage));
 }
 
-static char *copy_into(char **at, struct span text)
-{
-    char *start = *at;
-    if (text.len > 0)
-        memcpy(start, text.ptr, text.len);
-    start[text.len] = '\0';
-    *at += text.len + 1;
-    return start;
-}
-
-/* A snapshot for /connz?state=closed; without memory for it the connection is simply not remembered. */
-static struct closed_connection *snapshot(const struct session *session, enum close_reason reason)
+/* For /connz?state=closed. */
+static void remember(const struct session *session, enum close_reason reason)
 {
     static const struct client_info nobody = {.name = "", .lang = "", .version = "", .user = ""};
+    struct delivery *delivery = session->delivery;
     const struct client_info *info = atomic_load_explicit(&session->info, memory_order_relaxed);
     if (!info)
         info = &nobody;
-    uint32_t count = session->sub_count;
-    size_t texts =
-        strlen(info->name) + strlen(info->lang) + strlen(info->version) + strlen(info->user) + 4;
-    const struct sub *sub;
-    for (sub = session->subs; sub; sub = sub->next)
-        texts += sub->subject_len + sub->queue_len + sub->sid_len;
-    struct closed_connection *closed =
-        mem_zalloc(sizeof *closed + count * sizeof(struct closed_subscription) + texts);
-    if (!closed)
-        return NULL;
-    closed->cid = session->cid;
-    closed->port = session->port;
-    closed->reason = reason;
-    closed->start_wall_ns = session->start_wall_ns;
-    closed->stop_wall_ns = session->delivery->now_wall_ns;
-    closed->last_activity_wall_ns = session->last_activity_wall_ns;
-    closed->rtt_ns = session->rtt_ns;
-    closed->in_msgs = session->in_msgs;
-    closed->out_msgs = session->out_msgs;
-    closed->in_bytes = session->in_bytes;
-    closed->out_bytes = session->out_bytes;
-    closed->pending_bytes = outq_pending_bytes(&session->out);
-    closed->stalls = session->stalls;
-    closed->stalled = session->stalled;
-    closed->stalled_ns = session->stalled_ns;
-    closed->stalled_by = session->stalled_by;
-    closed->dropped_msgs = session->dropped_msgs;
-    closed->account = session->account->name;
-    memcpy(closed->ip, session->ip, sizeof closed->ip);
-    closed->subscriptions = (struct closed_subscription *)(void *)(closed + 1);
-    char *at = (char *)(closed->subscriptions + count);
-    closed->name = copy_into(&at, span_of(info->name));
-    closed->lang = copy_into(&at, span_of(info->lang));
-    closed->version = copy_into(&at, span_of(info->version));
-    closed->user = copy_into(&at, span_of(info->user));
-    for (sub = session->subs; sub; sub = sub->next) {
-        size_t len = sub->subject_len + sub->queue_len + sub->sid_len;
-        closed->subscriptions[closed->subscription_count++] = (struct closed_subscription){
-            sub->subject_len, sub->queue_len, sub->sid_len, sub->delivered, sub->max, at};
-        memcpy(at, sub->text, len);
-        at += len;
-    }
-    return closed;
+    struct closed_connection closed = {
+        .cid = session->cid,
+        .port = session->port,
+        .reason = reason,
+        .start_wall_ns = session->start_wall_ns,
+        .stop_wall_ns = delivery->now_wall_ns,
+        .last_activity_wall_ns = session->last_activity_wall_ns,
+        .rtt_ns = session->rtt_ns,
+        .counts = {[CLOSED_IN_MSGS] = session->in_msgs,
+                   [CLOSED_OUT_MSGS] = session->out_msgs,
+                   [CLOSED_IN_BYTES] = session->in_bytes,
+                   [CLOSED_OUT_BYTES] = session->out_bytes,
+                   [CLOSED_PENDING_BYTES] = outq_pending_bytes(&session->out),
+                   [CLOSED_STALLS] = session->stalls,
+                   [CLOSED_STALLED] = session->stalled,
+                   [CLOSED_STALLED_NS] = session->stalled_ns,
+                   [CLOSED_STALLED_BY] = session->stalled_by,
+                   [CLOSED_DROPPED_MSGS] = session->dropped_msgs,
+                   [CLOSED_SUBSCRIPTIONS] = session->sub_count},
+        .texts = {[CLOSED_IP] = session->ip,
+                  [CLOSED_ACCOUNT] = session->account->name,
+                  [CLOSED_NAME] = info->name,
+                  [CLOSED_LANG] = info->lang,
+                  [CLOSED_VERSION] = info->version,
+                  [CLOSED_USER] = info->user},
+    };
+    closed_ring_add(&delivery->broker->closed, &closed,
+                    atomic_load_explicit(&session->subs, memory_order_relaxed), &delivery->garbage);
 }
 
 void session_close(struct session *session, enum close_reason reason)
@@ -258,9 +234,7 @@ void session_close(struct session *session, enum close_reason reason)
     session->close_reason = reason;
     delivery_set_time(delivery);
     drops_queue(delivery, session);
-    struct closed_connection *closed = snapshot(session, reason);
-    if (closed)
-        closed_ring_add(&delivery->broker->closed, closed, &delivery->garbage);
+    remember(session, reason);
     session_add(&delivery->closed[reason], 1);
     metrics_add(&delivery->cells, METRIC_connections, (uint64_t)-1);
     account_count(&delivery_account(delivery, session->account)->connections, (uint64_t)-1);

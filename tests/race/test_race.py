@@ -14,6 +14,7 @@ from tests.race import load as roles
 from tests.support.server import BIN, Server
 
 SECONDS = float(os.environ.get("RACE_SECONDS", "30"))
+REMEMBERED = 100  # closed connections
 SUPPRESSIONS = pathlib.Path(__file__).parent / "suppressions.txt"
 
 
@@ -35,9 +36,9 @@ def reports(log):
 
 @pytest.fixture
 def broker(tmp_path):
-    """Four workers, and little room for those who do not read."""
+    """Four workers, and little room for those who do not read and for the memory of those who left."""
     config = tmp_path / "race.conf"
-    config.write_text("max_pending: 4194304\n")
+    config.write_text(f"max_pending: 4194304\nmax_closed_clients: {REMEMBERED}\n")
     with Server("clearwing", "--workers", 4, "-c", config, env=environment()) as server:
         yield server
         server.stop()
@@ -66,7 +67,7 @@ def check_counts(server):
     assert subsz["num_subscriptions"] == 0
     assert subsz["num_inserts"] == subsz["num_removes"] > 0
     closed = server.json("/connz?state=closed&limit=100000")
-    assert closed["total"] == min(varz["total_connections"], 10000)
+    assert closed["total"] == min(varz["total_connections"], REMEMBERED)
     assert all(conn["reason"] for conn in closed["connections"])
     return varz
 
