@@ -49,6 +49,43 @@ static inline bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Copies the bytes to `at`; returns their end there. Short ones, as most are, in two moves that may overlap and no call. */
+static inline char *append_bytes(char *at, struct span bytes)
+{
+    const char *from = bytes.ptr;
+    size_t len = bytes.len;
+    if (len >= 16 && len <= 32) {
+        memcpy(at, from, 16);
+        memcpy(at + len - 16, from + len - 16, 16);
+    } else if (len >= 8 && len < 16) {
+        memcpy(at, from, 8);
+        memcpy(at + len - 8, from + len - 8, 8);
+    } else if (len > 0) {
+        memcpy(at, from, len);
+    }
+    return at + len;
+}
+
+static inline uint64_t load_u64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* As memcmp(a, b, len) == 0, without a call where the bytes are few, as most are: the halves may overlap. */
+static inline bool bytes_equal(const char *a, const char *b, size_t len)
+{
+    if (len < 8 || len > 32)
+        return memcmp(a, b, len) == 0;
+    uint64_t different =
+        (load_u64(a) ^ load_u64(b)) | (load_u64(a + len - 8) ^ load_u64(b + len - 8));
+    if (len > 16)
+        different |=
+            (load_u64(a + 8) ^ load_u64(b + 8)) | (load_u64(a + len - 16) ^ load_u64(b + len - 16));
+    return different == 0;
+}
+
 static inline size_t min_size(size_t a, size_t b)
 {
     return a < b ? a : b;

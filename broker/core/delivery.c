@@ -3,8 +3,8 @@
  *
  *     MSG <subject> <sid> [<reply> ]<size>\r\n<payload>\r\n
  *
- * Only the sid differs between receivers, so a line is composed for the first of them and copied from its queue to the next.
- * Payloads up to COPY_MAX are copied with it, larger ones are one block that queues point to. Invariants:
+ * A subscription holds its line up to the reply ready (sub.h), and what follows is what the publisher sent: with a payload of up
+ * to COPY_MAX a message is two copies. Larger payloads are one block that queues point to. Invariants:
  *
  *  1. Messages of one publisher reach one receiver in order: local ones through its queue, mailed ones because mail
  *     between two workers stays in order.
@@ -36,14 +36,6 @@ struct outgoing_line {
     /* The payload's, made when first needed; one reference held here if own_block. */
     struct block *block;
     bool own_block;
-    /* The last line that was written, in its receiver's queue: the next one like it is a copy with another sid. */
-    const char *model; /* NULL: none yet */
-    size_t model_len;
-    uint32_t sid_at, sid_len;
-    bool model_headers;
-    uint64_t model_bytes; /* its header and payload bytes */
-    /* What follows it as a piece of the block; len 0: it is in the line. */
-    struct span model_payload;
 };
 
 /* ---- life ---- */
@@ -102,12 +94,6 @@ void delivery_count(struct delivery *delivery, struct account *account)
 
 /* ---- the line ---- */
 
-static inline char *append_span(char *at, struct span text)
-{
-    memcpy(at, text.ptr, text.len);
-    return at + text.len;
-}
-
 static char *append_number(char *at, uint32_t number)
 {
     char digits[10];
@@ -117,34 +103,6 @@ static char *append_number(char *at, uint32_t number)
     while ((number /= 10) > 0);
     while (count > 0)
         *at++ = digits[--count];
-    return at;
-}
-
-/* What stands in front of the payload, written at `at`; returns its end. */
-static char *append_line(char *at, const struct publish *message, const struct sub *sub,
-                         bool headers, uint32_t *sid_at)
-{
-    char *start = at;
-    uint32_t size = (uint32_t)message->payload.len - 2;
-    at = headers ? append_span(at, SPAN_LITERAL("HMSG ")) : append_span(at, SPAN_LITERAL("MSG "));
-    at = append_span(at, message->subject);
-    *at++ = ' ';
-    *sid_at = (uint32_t)(at - start);
-    at = append_span(at, sub_sid(sub));
-    *at++ = ' ';
-    if (message->reply.len > 0) {
-        at = append_span(at, message->reply);
-        *at++ = ' ';
-    }
-    if (headers) {
-        at = append_number(at, message->header_size);
-        *at++ = ' ';
-    } else {
-        size -= message->header_size;
-    }
-    at = append_number(at, size);
-    *at++ = '\r';
-    *at++ = '\n';
     return at;
 }
 
@@ -161,61 +119,89 @@ static struct block *line_block(struct outgoing_line *line)
     return line->block;
 }
 
-/* Composes the message in the receiver's queue, as the model for the next ones; false when out of memory. */
-static bool line_compose(struct delivery *delivery, struct session *to, const struct sub *sub,
-                         struct outgoing_line *line, bool headers)
+/* Queues the last `len` bytes of the payload as a piece of its block; false when out of memory. */
+static COLD bool queue_shared(struct delivery *delivery, struct session *to,
+                              struct outgoing_line *line, size_t len)
+{
+    struct span whole = line->message->payload;
+    struct block *block = line_block(line);
+    if (!block)
+        return false;
+    const char *start = line->own_block ? block->bytes : whole.ptr;
+    return outq_append_block(&to->out, &delivery->pool, block,
+                             (struct span){start + whole.len - len, len}) == 0;
+}
+
+/* Queues a line whose parts are not at hand as they must be: the publisher wrote it in its own way, or the receiver takes
+ * no headers. */
+static COLD bool queue_composed(struct delivery *delivery, struct session *to,
+                                const struct sub *sub, struct outgoing_line *line, bool headers)
 {
     const struct publish *message = line->message;
     size_t skip = headers ? 0 : message->header_size;
     struct span payload = {message->payload.ptr + skip, message->payload.len - skip};
-    line->model_payload = (struct span){NULL, 0};
-    line->model_bytes = payload.len - 2;
-    if (payload.len > COPY_MAX) {
-        struct block *block = line_block(line);
-        if (!block)
-            return false;
-        if (line->own_block)
-            payload.ptr = block->bytes + skip;
-        line->model_payload = payload;
-        payload.len = 0;
-    }
-    size_t most =
-        message->subject.len + message->reply.len + sub->sid_len + payload.len + LINE_SLACK;
-    char *room = outq_reserve(&to->out, &delivery->pool, most);
+    bool copied = payload.len <= COPY_MAX;
+    size_t most = message->subject.len + message->reply.len + sub->sid_len + LINE_SLACK;
+    char *room = outq_reserve(&to->out, &delivery->pool, most + (copied ? payload.len : 0));
     if (!room)
         return false;
-    char *at = append_line(room, message, sub, headers, &line->sid_at);
-    at = append_span(at, payload);
-    line->model = room;
-    line->model_len = (size_t)(at - room);
-    line->sid_len = sub->sid_len;
-    line->model_headers = headers;
-    return true;
+    char *at = append_bytes(room, sub_operation(sub, headers));
+    at = append_bytes(at, message->subject);
+    at = append_bytes(at, sub_blank_sid_blank(sub));
+    if (message->reply.len > 0) {
+        at = append_bytes(at, message->reply);
+        *at++ = ' ';
+    }
+    if (headers) {
+        at = append_number(at, message->header_size);
+        *at++ = ' ';
+    }
+    at = append_number(at, (uint32_t)payload.len - 2);
+    at = append_bytes(at, SPAN_LITERAL("\r\n"));
+    if (copied)
+        at = append_bytes(at, payload);
+    outq_commit(&to->out, (size_t)(at - room));
+    if (copied || queue_shared(delivery, to, line, payload.len))
+        return true;
+    outq_take_back(&to->out, &delivery->pool, (size_t)(at - room));
+    return false;
 }
 
-/* Queues one message; false when out of memory. line->model_bytes are then its header and payload bytes. */
-static inline bool line_queue(struct delivery *delivery, struct session *to, const struct sub *sub,
-                              struct outgoing_line *line)
+/* Queues one message; false when out of memory. */
+static inline bool queue_message(struct delivery *delivery, struct session *to,
+                                 const struct sub *sub, struct outgoing_line *line, bool headers)
 {
-    bool headers = to->headers && line->message->header_size > 0;
-    if (line->model && line->sid_len == sub->sid_len && line->model_headers == headers) {
-        char *room = outq_reserve(&to->out, &delivery->pool, line->model_len);
-        if (!room)
-            return false;
-        memcpy(room, line->model, line->model_len);
-        append_span(room + line->sid_at, sub_sid(sub));
-    } else if (!line_compose(delivery, to, sub, line, headers)) {
+    const struct publish *message = line->message;
+    struct span rest = message->rest, payload = message->payload;
+    if (rest.len == 0 || headers != (message->header_size > 0))
+        return queue_composed(delivery, to, sub, line, headers);
+    bool copied = payload.len <= COPY_MAX;
+    size_t len = SUB_SUBJECT_AT - !headers + message->subject.len + sub->sid_len + 2 + rest.len +
+                 (copied ? payload.len : 0);
+    char *at = outq_reserve(&to->out, &delivery->pool, len);
+    if (!at)
         return false;
+    struct span start = sub_operation(sub, headers);
+    if (sub->literal) {
+        start.len += message->subject.len + sub->sid_len + 2;
+        at = append_bytes(at, start);
+    } else {
+        at = append_bytes(at, start);
+        at = append_bytes(at, message->subject);
+        at = append_bytes(at, sub_blank_sid_blank(sub));
     }
-    outq_commit(&to->out, line->model_len);
-    if (line->model_payload.len > 0 &&
-        outq_append_block(&to->out, &delivery->pool, line->block, line->model_payload) != 0) {
-        outq_take_back(&to->out, &delivery->pool, line->model_len);
-        line->model = NULL;
-        return false;
+    if (copied && rest.ptr + rest.len == payload.ptr) {
+        memcpy(at, rest.ptr, rest.len + payload.len);
+    } else {
+        at = append_bytes(at, rest);
+        if (copied)
+            memcpy(at, payload.ptr, payload.len);
     }
-    outq_count_message(&to->out);
-    return true;
+    outq_commit(&to->out, len);
+    if (copied || queue_shared(delivery, to, line, payload.len))
+        return true;
+    outq_take_back(&to->out, &delivery->pool, len);
+    return false;
 }
 
 /* ---- receivers of this worker ---- */
@@ -278,16 +264,19 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         return false;
     if (from && !claim_place(sub, max))
         return false;
-    if (!line_queue(delivery, to, sub, line)) {
+    bool headers = to->headers && line->message->header_size > 0;
+    if (!queue_message(delivery, to, sub, line, headers)) {
         fail_without_memory(delivery, from, sub);
         return false;
     }
+    uint64_t bytes = line->message->payload.len - 2 - (headers ? 0 : line->message->header_size);
+    outq_count_message(&to->out);
     atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
     session_add(&to->out_msgs, 1);
-    session_add(&to->out_bytes, line->model_bytes);
+    session_add(&to->out_bytes, bytes);
     atomic_store_explicit(&to->last_activity_wall_ns, delivery->now_wall_ns, memory_order_relaxed);
     delivery->out_msgs++;
-    delivery->out_bytes += line->model_bytes;
+    delivery->out_bytes += bytes;
     session_touch(to);
     session_check_pending(to);
     if (max > 0 && delivered + 1 >= max)
@@ -491,11 +480,11 @@ void delivery_no_responders(struct delivery *delivery, struct session *from,
             session_fail(from, CLOSE_OUT_OF_MEMORY);
             return;
         }
-        char *at = append_span(room, SPAN_LITERAL("HMSG "));
-        at = append_span(at, message->reply);
+        char *at = append_bytes(room, SPAN_LITERAL("HMSG "));
+        at = append_bytes(at, message->reply);
         *at++ = ' ';
-        at = append_span(at, sub_sid(sub));
-        append_span(at, SPAN_LITERAL(status));
+        at = append_bytes(at, sub_sid(sub));
+        append_bytes(at, SPAN_LITERAL(status));
         outq_commit(&from->out, len);
         outq_count_message(&from->out);
         session_touch(from);

@@ -16,9 +16,12 @@
 
 struct publish {
     struct span subject, reply; /* reply.len 0: none */
-    uint32_t header_size;       /* of the payload's front; 0: no headers */
-    struct span payload;        /* headers and body, then CR LF: len counts these too */
-    struct block *block;        /* where the payload lies, or NULL: somewhere that does not last */
+    /* What stands behind the subject in the publisher's line, if it is as receivers get it: "[<reply> ][<header size> ]<size>\r\n",
+     * blanks single. len 0: it is not. Often the payload follows at once. */
+    struct span rest;
+    uint32_t header_size; /* of the payload's front; 0: no headers */
+    struct span payload;  /* headers and body, then CR LF: len counts these too */
+    struct block *block;  /* where the payload lies, or NULL: somewhere that does not last */
 };
 
 /* What is on its way to one other worker. */

@@ -13,36 +13,13 @@
  */
 #include "broker/core/match_cache.h"
 
-#include "broker/base/hash.h"
 #include "broker/base/mem.h"
 
 /* SEEN: ten thousand subjects in turn find three of four of their marks again in the next round. */
-enum { WAYS = 4, SETS_MIN = 16, SETS_MAX = 1 << 14, SEEN = 1 << 15 };
+enum { WAYS = MATCH_CACHE_WAYS, SETS_MIN = 16, SETS_MAX = 1 << 14, SEEN = 1 << 15 };
 
 /* What the entries' matches may hold together: a wide queue group is copied into each subject's. */
 enum { BYTES_MAX = 32 << 20 };
-
-struct entry {
-    uint64_t hash;
-    struct sublist_generation generation;
-    unsigned generation_slot;
-    uint32_t subject_len;
-    struct match *match;
-    size_t match_capacity;
-    char subject[];
-};
-
-struct match_cache_set {
-    uint32_t tags[WAYS];
-    uint32_t next_victim;
-    struct entry *entries[WAYS];
-};
-
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
 
 void match_cache_init(struct match_cache *cache, struct sublist *list)
 {
@@ -54,10 +31,10 @@ static uint64_t fanout(const struct match *match)
     return match->plain_count + match->group_count;
 }
 
-static void entry_free(struct match_cache *cache, struct entry *entry)
+static void entry_free(struct match_cache *cache, struct match_cache_entry *entry)
 {
-    add(&cache->fanout_sum, 0 - fanout(entry->match));
-    add(&cache->entries, (uint64_t)-1);
+    counter_add(&cache->fanout_sum, 0 - fanout(entry->match));
+    counter_add(&cache->entries, (uint64_t)-1);
     cache->bytes -= entry->match_capacity;
     mem_free(entry->match);
     mem_free(entry);
@@ -82,7 +59,7 @@ static void note_fanout(struct match_cache *cache, const struct match *match)
 }
 
 /* Matches anew into the entry; false when out of memory. */
-static bool refresh(struct match_cache *cache, struct entry *entry, struct span subject)
+static bool refresh(struct match_cache *cache, struct match_cache_entry *entry, struct span subject)
 {
     struct sublist_generation now = sublist_generation(cache->list, entry->generation_slot);
     uint64_t before = entry->match ? fanout(entry->match) : 0;
@@ -91,7 +68,7 @@ static bool refresh(struct match_cache *cache, struct entry *entry, struct span 
         return false;
     entry->generation = now;
     cache->bytes += entry->match_capacity - capacity;
-    add(&cache->fanout_sum, fanout(entry->match) - before);
+    counter_add(&cache->fanout_sum, fanout(entry->match) - before);
     note_fanout(cache, entry->match);
     return true;
 }
@@ -101,12 +78,12 @@ static void grow(struct match_cache *cache)
 {
     uint32_t old_count = cache->sets ? cache->set_mask + 1 : 0;
     uint32_t count = old_count ? old_count * 2 : SETS_MIN;
-    struct match_cache_set *sets = mem_zalloc(count * sizeof *sets);
+    struct match_cache_set *sets = mem_zalloc_aligned(count * sizeof *sets);
     if (!sets)
         return;
     for (uint32_t i = 0; i < old_count; i++) {
         for (int way = 0; way < WAYS; way++) {
-            struct entry *entry = cache->sets[i].entries[way];
+            struct match_cache_entry *entry = cache->sets[i].entries[way];
             if (!entry)
                 continue;
             struct match_cache_set *set = &sets[entry->hash & (count - 1)];
@@ -150,11 +127,12 @@ static int choose_way(struct match_cache *cache, uint64_t hash)
 }
 
 /* Gives up entries in turn, but not the one in use, until what they hold is within bounds. */
-static void stay_within_bytes(struct match_cache *cache, const struct entry *in_use)
+static void stay_within_bytes(struct match_cache *cache, const struct match_cache_entry *in_use)
 {
     while (cache->bytes > BYTES_MAX && cache->entries > 1) {
         uint32_t place = cache->hand++;
-        struct entry **entry = &cache->sets[place / WAYS & cache->set_mask].entries[place % WAYS];
+        struct match_cache_entry **entry =
+            &cache->sets[place / WAYS & cache->set_mask].entries[place % WAYS];
         if (!*entry || *entry == in_use)
             continue;
         entry_free(cache, *entry);
@@ -169,7 +147,7 @@ static COLD const struct match *remember(struct match_cache *cache, struct span 
         grow(cache);
     if (!cache->sets)
         return NULL;
-    struct entry *entry = mem_zalloc(sizeof *entry + subject.len);
+    struct match_cache_entry *entry = mem_zalloc(sizeof *entry + subject.len);
     if (!entry)
         return NULL;
     entry->hash = hash;
@@ -187,14 +165,34 @@ static COLD const struct match *remember(struct match_cache *cache, struct span 
         entry_free(cache, set->entries[way]);
     set->entries[way] = entry;
     set->tags[way] = (uint32_t)(hash >> 32);
-    add(&cache->entries, 1);
+    counter_add(&cache->entries, 1);
     stay_within_bytes(cache, entry);
     return entry->match;
 }
 
-static const struct match *miss(struct match_cache *cache, struct span subject, uint64_t hash)
+/* The subject's entry, true or not. */
+static struct match_cache_entry *find_entry(struct match_cache *cache, struct span subject,
+                                            uint64_t hash)
 {
-    add(&cache->misses, 1);
+    for (int way = 0; cache->sets && way < WAYS; way++) {
+        struct match_cache_entry *entry = cache->sets[hash & cache->set_mask].entries[way];
+        if (entry && entry->hash == hash &&
+            span_equal((struct span){entry->subject, entry->subject_len}, subject))
+            return entry;
+    }
+    return NULL;
+}
+
+const struct match *match_cache_miss(struct match_cache *cache, struct span subject, uint64_t hash)
+{
+    counter_add(&cache->misses, 1);
+    struct match_cache_entry *entry = find_entry(cache, subject, hash);
+    if (entry) {
+        if (!refresh(cache, entry, subject))
+            return NULL;
+        stay_within_bytes(cache, entry);
+        return entry->match;
+    }
     if (seen_lately(cache, hash)) {
         const struct match *match = remember(cache, subject, hash);
         if (match)
@@ -204,31 +202,4 @@ static const struct match *miss(struct match_cache *cache, struct span subject, 
         return NULL;
     note_fanout(cache, cache->scratch);
     return cache->scratch;
-}
-
-const struct match *match_cache_find(struct match_cache *cache, struct span subject)
-{
-    uint64_t hash = hash_bytes(subject.ptr, subject.len);
-    if (!cache->sets)
-        return miss(cache, subject, hash);
-    struct match_cache_set *set = &cache->sets[hash & cache->set_mask];
-    uint32_t tag = (uint32_t)(hash >> 32);
-    for (int way = 0; way < WAYS; way++) {
-        struct entry *entry = set->entries[way];
-        if (set->tags[way] != tag || !entry || entry->subject_len != subject.len ||
-            memcmp(entry->subject, subject.ptr, subject.len) != 0)
-            continue;
-        struct sublist_generation now = sublist_generation(cache->list, entry->generation_slot);
-        if (now.first_token == entry->generation.first_token &&
-            now.wildcard == entry->generation.wildcard) {
-            add(&cache->hits, 1);
-            return entry->match;
-        }
-        add(&cache->misses, 1);
-        if (!refresh(cache, entry, subject))
-            return NULL;
-        stay_within_bytes(cache, entry);
-        return entry->match;
-    }
-    return miss(cache, subject, hash);
 }

@@ -5,9 +5,28 @@
 #ifndef BROKER_CORE_MATCH_CACHE_H
 #define BROKER_CORE_MATCH_CACHE_H
 
+#include "broker/base/counter.h"
+#include "broker/base/hash.h"
 #include "broker/core/sublist.h"
 
-struct match_cache_set;
+enum { MATCH_CACHE_WAYS = 4 };
+
+/* Private to match_cache.c and match_cache_find. */
+struct match_cache_entry {
+    struct sublist_generation generation;
+    struct match *match;
+    unsigned generation_slot;
+    uint32_t subject_len;
+    uint64_t hash;
+    size_t match_capacity;
+    char subject[];
+};
+
+struct match_cache_set {
+    _Alignas(64) uint32_t tags[MATCH_CACHE_WAYS];
+    uint32_t next_victim;
+    struct match_cache_entry *entries[MATCH_CACHE_WAYS];
+};
 
 struct match_cache {
     struct sublist *list;
@@ -26,7 +45,26 @@ struct match_cache {
 void match_cache_init(struct match_cache *cache, struct sublist *list);
 void match_cache_fini(struct match_cache *cache);
 
+/* What matches the subject now, if it is not remembered, or no longer true. NULL only when out of memory. */
+const struct match *match_cache_miss(struct match_cache *cache, struct span subject, uint64_t hash);
+
 /* What matches the subject now. NULL only when out of memory. */
-const struct match *match_cache_find(struct match_cache *cache, struct span subject);
+static inline const struct match *match_cache_find(struct match_cache *cache, struct span subject)
+{
+    uint64_t hash = hash_bytes(subject.ptr, subject.len);
+    struct match_cache_set *set = cache->sets ? &cache->sets[hash & cache->set_mask] : NULL;
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (int way = 0; set && way < MATCH_CACHE_WAYS; way++) {
+        const struct match_cache_entry *entry = set->entries[way];
+        if (set->tags[way] != tag || !entry || entry->subject_len != subject.len ||
+            !bytes_equal(entry->subject, subject.ptr, subject.len))
+            continue;
+        if (!sublist_generation_is(cache->list, entry->generation_slot, entry->generation))
+            break;
+        counter_add(&cache->hits, 1);
+        return entry->match;
+    }
+    return match_cache_miss(cache, subject, hash);
+}
 
 #endif

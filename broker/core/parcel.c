@@ -1,6 +1,6 @@
 /* A parcel is one block of memory with records behind each other, each a whole message:
  *
- *     [record | targets | subject reply payload | padding] [record | ...
+ *     [record | targets | subject rest payload | padding] [record | ...
  *
  * It starts small, for a lone request, and grows to a limit while a publisher's input is worked through; so handing a message
  * to another worker costs a copy, and the queue and the wake-up are paid once for many. An opened parcel goes back to its
@@ -22,7 +22,7 @@ struct parcel {
 
 struct record {
     uint32_t size; /* of the whole record, a multiple of 8 */
-    uint32_t subject_len, reply_len, header_size, payload_len, target_count;
+    uint32_t subject_len, reply_len, rest_len, header_size, payload_len, target_count;
     struct block *block; /* the payload's, NULL: it follows the names */
     const char *payload;
     struct sub *targets[];
@@ -47,13 +47,6 @@ static char *room(struct parcel **parcel, size_t size)
     return (*parcel)->bytes + used;
 }
 
-static char *append(char *at, const char *bytes, size_t len)
-{
-    if (len > 0)
-        memcpy(at, bytes, len);
-    return at + len;
-}
-
 /* The parcel to add to: the one at hand, or the one that came back. */
 static void fetch(struct parcel **parcel, struct parcel *_Atomic *home)
 {
@@ -65,7 +58,8 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
                 struct block *block, struct sub *const *targets, uint32_t count)
 {
     bool inside = message->payload.len <= PARCEL_INLINE_MAX;
-    size_t bytes = message->subject.len + message->reply.len + (inside ? message->payload.len : 0);
+    struct span rest = message->rest.len > 0 ? message->rest : message->reply;
+    size_t bytes = message->subject.len + rest.len + (inside ? message->payload.len : 0);
     size_t size = (sizeof(struct record) + count * sizeof targets[0] + bytes + 7) & ~(size_t)7;
     fetch(parcel, home);
     struct record *record = (struct record *)(void *)room(parcel, size);
@@ -75,6 +69,7 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
         .size = (uint32_t)size,
         .subject_len = (uint32_t)message->subject.len,
         .reply_len = (uint32_t)message->reply.len,
+        .rest_len = (uint32_t)message->rest.len,
         .header_size = message->header_size,
         .payload_len = (uint32_t)message->payload.len,
         .target_count = count,
@@ -82,11 +77,10 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
         .payload = message->payload.ptr,
     };
     memcpy(record->targets, targets, count * sizeof targets[0]);
-    char *at =
-        append((char *)(record->targets + count), message->subject.ptr, message->subject.len);
-    at = append(at, message->reply.ptr, message->reply.len);
+    char *at = append_bytes((char *)(record->targets + count), message->subject);
+    at = append_bytes(at, rest);
     if (inside)
-        append(at, message->payload.ptr, message->payload.len);
+        append_bytes(at, message->payload);
     (*parcel)->home = home;
     (*parcel)->used += (uint32_t)size;
     (*parcel)->mail.bytes += (uint32_t)(size + (inside ? 0 : message->payload.len));
@@ -96,10 +90,12 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
 static void open_record(const struct record *record, struct delivery *receiver)
 {
     const char *names = (const char *)(record->targets + record->target_count);
-    const char *inside = names + record->subject_len + record->reply_len;
+    const char *rest = names + record->subject_len;
+    const char *inside = rest + (record->rest_len > 0 ? record->rest_len : record->reply_len);
     struct publish message = {
         .subject = {names, record->subject_len},
-        .reply = {names + record->subject_len, record->reply_len},
+        .reply = {rest, record->reply_len}, /* with which the rest begins */
+        .rest = {rest, record->rest_len},
         .header_size = record->header_size,
         .payload = {record->block ? record->payload : inside, record->payload_len},
         .block = record->block,

@@ -10,7 +10,8 @@
 #include <emmintrin.h>
 #endif
 
-enum { SCAN_BYTES = 16 };
+/* The scan's step; the most fields of a line; the shortest line. */
+enum { SCAN_BYTES = 32, SCAN_FIELDS = 4, SCAN_LEAST = sizeof "PUB a 0\r\n" - 1 };
 
 enum tail {
     TAIL_IGNORED,
@@ -108,19 +109,18 @@ static int split(struct span args, struct span *fields, int most)
 }
 
 /* One to nine decimal digits. */
-static bool parse_size(struct span text, uint32_t *out)
+static inline bool parse_size(struct span text, uint32_t *out)
 {
-    if (text.len == 0 || text.len > 9)
+    if (text.len - 1 > 8) /* none wraps around */
         return false;
-    uint32_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned digit = (unsigned)(text.ptr[i] - '0');
-        if (digit > 9)
-            return false;
+    uint32_t value = 0, not_digits = 0;
+    for (const char *at = text.ptr; at < text.ptr + text.len; at++) {
+        uint32_t digit = (uint32_t)(unsigned char)*at - '0';
+        not_digits |= digit > 9;
         value = value * 10 + digit;
     }
     *out = value;
-    return true;
+    return !not_digits;
 }
 
 static bool parse_pub(struct proto_command *out)
@@ -134,51 +134,111 @@ static bool parse_pub(struct proto_command *out)
     return parse_size(fields[count - 1], &out->total_size);
 }
 
-/* ---- the form that all clients send: "PUB subject [reply] size CR LF", single blanks ---- */
+/* ---- the form that all clients send ---- */
 
+/* One bit for each of the 32 bytes that is a blank or a control character. */
 #ifdef __SSE2__
-/* One bit for each of the 16 bytes that is a blank or a control character. */
-static inline unsigned separators(const char *at)
+static inline uint32_t separators(const char *at)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    return (unsigned)_mm_movemask_epi8(
-        _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes));
+    __m128i blanks = _mm_set1_epi8(' ');
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
+    low = _mm_cmpeq_epi8(_mm_min_epu8(low, blanks), low);
+    high = _mm_cmpeq_epi8(_mm_min_epu8(high, blanks), high);
+    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
 }
 #else
-static inline unsigned separators(const char *at)
+static inline uint32_t separators(const char *at)
 {
-    unsigned bits = 0;
+    uint32_t bits = 0;
     for (unsigned i = 0; i < SCAN_BYTES; i++)
-        bits |= (unsigned)((unsigned char)at[i] <= ' ') << i;
+        bits |= (uint32_t)((unsigned char)at[i] <= ' ') << i;
     return bits;
 }
 #endif
 
-const char *proto_scan_pub(const char *line, const char *end, struct proto_command *out)
+/* The same where fewer bytes are left. */
+static COLD uint32_t last_separators(const char *at, const char *end)
 {
-    static const char name[4] = "PUB ";
-    if (end - line < (ptrdiff_t)sizeof name || memcmp(line, name, sizeof name) != 0)
+    char bytes[SCAN_BYTES];
+    memset(bytes, 'x', sizeof bytes);
+    memcpy(bytes, at, (size_t)(end - at));
+    return separators(bytes);
+}
+
+/* The fields between the line's start and its blanks and CR; false when one is empty or they are too few or many. */
+static inline bool scan_fields(const char *start, const char *const *stops, int count,
+                               struct proto_command *out)
+{
+    bool headers = out->op == PROTO_HPUB;
+    int sizes = 1 + headers, names = count - sizes;
+    if (names < 1 || names > 2)
+        return false;
+    out->subject = (struct span){start, (size_t)(stops[0] - start)};
+    out->reply = (struct span){stops[0] + 1, names == 2 ? (size_t)(stops[1] - stops[0] - 1) : 0};
+    if (out->subject.len == 0 || (names == 2 && out->reply.len == 0))
+        return false;
+    out->header_size = 0;
+    const char *size = stops[count - 2] + 1;
+    if (headers) {
+        const char *header_size = stops[count - 3] + 1;
+        if (!parse_size((struct span){header_size, (size_t)(size - 1 - header_size)},
+                        &out->header_size))
+            return false;
+    }
+    return parse_size((struct span){size, (size_t)(stops[count - 1] - size)}, &out->total_size);
+}
+
+/* "subject size CR LF" within the first bytes, which is the shortest way of all. */
+static inline const char *scan_short(const char *start, uint32_t bits, struct proto_command *out)
+{
+    uint32_t behind_first = bits & (bits - 1);
+    if (!behind_first)
         return NULL;
-    const char *start = line + sizeof name, *field = start;
-    struct span fields[3];
+    const char *blank = start + __builtin_ctz(bits), *stop = start + __builtin_ctz(behind_first);
+    if (blank == start || *blank != ' ' || stop[0] != '\r' || stop + 1 == start + SCAN_BYTES ||
+        stop[1] != '\n')
+        return NULL;
+    out->op = PROTO_PUB;
+    out->args = (struct span){start, (size_t)(stop - start)};
+    out->subject = (struct span){start, (size_t)(blank - start)};
+    out->reply = (struct span){NULL, 0};
+    out->header_size = 0;
+    return parse_size((struct span){blank + 1, (size_t)(stop - blank - 1)}, &out->total_size)
+               ? stop + 2
+               : NULL;
+}
+
+const char *proto_scan_publish(const char *line, const char *end, struct proto_command *out)
+{
+    if (end - line < SCAN_LEAST)
+        return NULL;
+    bool headers = line[0] == 'H';
+    const char *start = line + headers;
+    if (memcmp(start, "PUB ", 4) != 0)
+        return NULL;
+    start += 4;
+    if (!headers && end - start >= SCAN_BYTES) {
+        const char *behind = scan_short(start, separators(start), out);
+        if (behind)
+            return behind;
+    }
+    const char *stops[SCAN_FIELDS];
     int count = 0;
-    for (const char *at = start; end - at >= SCAN_BYTES; at += SCAN_BYTES) {
-        for (unsigned bits = separators(at); bits; bits &= bits - 1) {
+    for (const char *at = start; at < end; at += SCAN_BYTES) {
+        uint32_t bits = end - at >= SCAN_BYTES ? separators(at) : last_separators(at, end);
+        for (; bits; bits &= bits - 1) {
             const char *stop = at + __builtin_ctz(bits);
-            if (stop == field || count == 3)
+            if (count == SCAN_FIELDS)
                 return NULL;
-            fields[count++] = (struct span){field, (size_t)(stop - field)};
-            field = stop + 1;
+            stops[count++] = stop;
             if (*stop == ' ')
                 continue;
-            if (*stop != '\r' || field == end || *field != '\n' || count < 2)
+            if (*stop != '\r' || end - stop < 2 || stop[1] != '\n')
                 return NULL;
-            out->op = PROTO_PUB;
+            out->op = headers ? PROTO_HPUB : PROTO_PUB;
             out->args = (struct span){start, (size_t)(stop - start)};
-            out->subject = fields[0];
-            out->reply = count == 3 ? fields[1] : (struct span){NULL, 0};
-            out->header_size = 0;
-            return parse_size(fields[count - 1], &out->total_size) ? field + 1 : NULL;
+            return scan_fields(start, stops, count, out) ? stop + 2 : NULL;
         }
     }
     return NULL;

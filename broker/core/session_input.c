@@ -38,7 +38,7 @@ struct publish_in_progress {
 /* Subjects that clients may not publish to, and replies they may not name: nats-server keeps them for itself. */
 static bool subject_reserved(struct span subject)
 {
-    return subject.len >= 5 && memcmp(subject.ptr, "_GR_.", 5) == 0;
+    return subject.len >= 5 && subject.ptr[0] == '_' && memcmp(subject.ptr, "_GR_.", 5) == 0;
 }
 
 static bool reply_reserved(struct span reply)
@@ -82,7 +82,8 @@ static void session_publish(struct session *session, const struct publish *messa
         session_send_violation(session, "Publish with Reply of", message->reply);
         return;
     }
-    session_acknowledge(session);
+    if (session->verbose)
+        session_acknowledge(session);
     if (delivery_publish(delivery, session, message) > 0)
         return;
     batch->unmatched++;
@@ -102,16 +103,14 @@ static void begin_publish(struct session *session, const struct proto_command *c
         session_fail(session, CLOSE_OUT_OF_MEMORY);
         return;
     }
-    char *names = publish->names;
-    memcpy(names, command->subject.ptr, command->subject.len);
-    if (command->reply.len > 0)
-        memcpy(names + command->subject.len, command->reply.ptr, command->reply.len);
+    char *behind_subject = append_bytes(publish->names, command->subject);
+    append_bytes(behind_subject, command->reply);
     memcpy(block->bytes, start.ptr, start.len);
     publish->filled = (uint32_t)start.len;
     publish->block = block;
     publish->message = (struct publish){
-        .subject = {names, command->subject.len},
-        .reply = {names + command->subject.len, command->reply.len},
+        .subject = {publish->names, command->subject.len},
+        .reply = {behind_subject, command->reply.len},
         .header_size = command->header_size,
         .payload = {block->bytes, (size_t)command->total_size + 2},
         .block = block,
@@ -208,8 +207,10 @@ static const char *do_publish(struct session *session, const struct proto_comman
             begin_publish(session, command, (struct span){at, here});
         return end;
     }
-    struct publish message = {
-        command->subject, command->reply, command->header_size, {at, len}, NULL};
+    struct publish message = {.subject = command->subject,
+                              .reply = command->reply,
+                              .header_size = command->header_size,
+                              .payload = {at, len}};
     if (!ends_in_crlf(message.payload)) {
         session_fail(session, CLOSE_UNKNOWN_OPERATION);
         return end;
@@ -352,15 +353,41 @@ static const char *continue_line(struct session *session, const char *at, const 
     return at;
 }
 
+/* The quick way through a run of messages that lie whole in the input and are written as all clients write them. Returns where
+ * something else begins, which may be a message that is cut off, or is to be refused. */
+static const char *feed_messages(struct session *session, const char *at, const char *end,
+                                 struct batch *batch)
+{
+    const struct options *options = session->delivery->broker->options;
+    size_t max_line = (size_t)options->max_control_line;
+    uint64_t max_payload = options->max_payload >= 0 ? (uint64_t)options->max_payload : UINT64_MAX;
+    while (session->close_reason == CLOSE_NONE) {
+        struct proto_command command;
+        const char *behind = proto_scan_publish(at, end, &command);
+        if (!behind)
+            break;
+        size_t len = (size_t)command.total_size + 2;
+        if ((size_t)(end - behind) < len || command.args.len > max_line ||
+            command.total_size > max_payload || command.header_size > command.total_size ||
+            (command.op == PROTO_HPUB && (!session->headers || command.header_size == 0)))
+            break;
+        struct publish message = {.subject = command.subject,
+                                  .reply = command.reply,
+                                  .header_size = command.header_size,
+                                  .payload = {behind, len}};
+        if (!ends_in_crlf(message.payload))
+            break;
+        message.rest.ptr = command.subject.ptr + command.subject.len + 1;
+        message.rest.len = (size_t)(behind - message.rest.ptr);
+        session_publish(session, &message, batch);
+        at = behind + len;
+    }
+    return at;
+}
+
 static const char *feed_line(struct session *session, const char *at, const char *end,
                              struct batch *batch)
 {
-    if (!may_begin(session, *at))
-        return end;
-    struct proto_command command;
-    const char *behind = log_settings.trace ? NULL : proto_scan_pub(at, end, &command);
-    if (behind && command.args.len <= (size_t)session->delivery->broker->options->max_control_line)
-        return do_publish(session, &command, behind, end, batch);
     const char *lf = memchr(at, '\n', (size_t)(end - at));
     if (lf)
         return do_line(session, without_cr((struct span){at, (size_t)(lf - at)}), lf + 1, end,
@@ -370,6 +397,15 @@ static const char *feed_line(struct session *session, const char *at, const char
     if (partial_good(session, start))
         keep_partial(session, start);
     return end;
+}
+
+static const char *feed_lines(struct session *session, const char *at, const char *end,
+                              struct batch *batch)
+{
+    if (!log_settings.trace)
+        at = feed_messages(session, at, end, batch);
+    return at < end && session->close_reason == CLOSE_NONE ? feed_line(session, at, end, batch)
+                                                           : at;
 }
 
 static void batch_end(struct session *session, const struct batch *batch)
@@ -411,8 +447,8 @@ void session_feed(struct session *session, const char *bytes, size_t len)
             at = continue_publish(session, at, end, &batch);
         else if (session->partial_len > 0)
             at = continue_line(session, at, end, &batch);
-        else
-            at = feed_line(session, at, end, &batch);
+        else if (may_begin(session, *at))
+            at = feed_lines(session, at, end, &batch);
     }
     batch_end(session, &batch);
 }

@@ -2,22 +2,27 @@
 #include "broker/core/sub.h"
 
 #include "broker/base/mem.h"
+#include "broker/core/subject.h"
 
 struct sub *sub_new(struct session *session, unsigned worker, struct span subject,
                     struct span queue, struct span sid)
 {
-    struct sub *sub = mem_zalloc(sizeof *sub + subject.len + queue.len + sid.len);
+    struct sub *sub =
+        mem_zalloc(sizeof *sub + SUB_SUBJECT_AT + subject.len + 1 + sid.len + 1 + queue.len);
     if (!sub)
         return NULL;
     sub->session = session;
     sub->worker = worker;
+    sub->literal = !subject_has_wildcard(subject);
     sub->subject_len = (uint32_t)subject.len;
     sub->queue_len = (uint32_t)queue.len;
     sub->sid_len = (uint32_t)sid.len;
-    memcpy(sub->text, subject.ptr, subject.len);
-    if (queue.len > 0)
-        memcpy(sub->text + subject.len, queue.ptr, queue.len);
-    memcpy(sub->text + subject.len + queue.len, sid.ptr, sid.len);
+    char *at = append_bytes(sub->line, SPAN_LITERAL("HMSG "));
+    at = append_bytes(at, subject);
+    *at++ = ' ';
+    at = append_bytes(at, sid);
+    *at++ = ' ';
+    append_bytes(at, queue);
     return sub;
 }
 

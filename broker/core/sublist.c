@@ -30,7 +30,7 @@
 #include "broker/base/mem.h"
 #include "broker/core/subject.h"
 
-enum { GENERATION_SLOTS = 256, TABLE_CAPACITY_MIN = 4, SET_CAPACITY_MIN = 2 };
+enum { TABLE_CAPACITY_MIN = 4, SET_CAPACITY_MIN = 2 };
 
 struct sublist_set {
     struct garbage garbage;
@@ -62,11 +62,10 @@ struct sublist_node {
 };
 
 struct sublist {
+    struct sublist_generations generations; /* first: sublist_generation_is */
     pthread_mutex_t lock;
     struct sublist_node *root;
     _Atomic uint64_t subscriptions, inserts, removes;
-    _Atomic uint64_t wildcard_generation;
-    _Atomic uint64_t generations[GENERATION_SLOTS];
 };
 
 /* Marks a slot whose child was removed: a search goes on past it. */
@@ -333,9 +332,10 @@ static void raise_generation(struct sublist *list, struct span subject)
     struct subject_tokens rest = subject_tokens(subject);
     struct span first;
     subject_next_token(&rest, &first);
-    _Atomic uint64_t *generation = subject_token_is(first, '*') || subject_token_is(first, '>')
-                                       ? &list->wildcard_generation
-                                       : &list->generations[sublist_generation_slot(subject)];
+    _Atomic uint64_t *generation =
+        subject_token_is(first, '*') || subject_token_is(first, '>')
+            ? &list->generations.wildcard
+            : &list->generations.first_token[sublist_generation_slot(subject)];
     atomic_fetch_add_explicit(generation, 1, memory_order_acq_rel);
 }
 
@@ -398,14 +398,14 @@ unsigned sublist_generation_slot(struct span subject)
     struct subject_tokens rest = subject_tokens(subject);
     struct span first;
     subject_next_token(&rest, &first);
-    return (unsigned)hash_bytes(first.ptr, first.len) % GENERATION_SLOTS;
+    return (unsigned)hash_bytes(first.ptr, first.len) % SUBLIST_GENERATION_SLOTS;
 }
 
 struct sublist_generation sublist_generation(const struct sublist *list, unsigned slot)
 {
     return (struct sublist_generation){
-        atomic_load_explicit(&list->generations[slot], memory_order_acquire),
-        atomic_load_explicit(&list->wildcard_generation, memory_order_acquire)};
+        atomic_load_explicit(&list->generations.first_token[slot], memory_order_acquire),
+        atomic_load_explicit(&list->generations.wildcard, memory_order_acquire)};
 }
 
 /* The sets a subject reaches, each with the count of slots it had when it was met. */

@@ -44,9 +44,25 @@ void sublist_free(struct sublist **list);
 MUST_CHECK int sublist_insert(struct sublist *list, struct sub *sub, struct garbage_list *garbage);
 void sublist_remove(struct sublist *list, struct sub *sub, struct garbage_list *garbage);
 
-/* Which generation counter the subject's first token has. */
+/* Counters of changes, by the first token's hash. With them struct sublist begins. */
+enum { SUBLIST_GENERATION_SLOTS = 256 };
+struct sublist_generations {
+    _Atomic uint64_t wildcard, first_token[SUBLIST_GENERATION_SLOTS];
+};
+
+/* Which of them the subject's first token has. */
 unsigned sublist_generation_slot(struct span subject);
 struct sublist_generation sublist_generation(const struct sublist *list, unsigned slot);
+
+/* Whether nothing has changed since then. */
+static inline bool sublist_generation_is(const struct sublist *list, unsigned slot,
+                                         struct sublist_generation then)
+{
+    const struct sublist_generations *now = (const struct sublist_generations *)(const void *)list;
+    return atomic_load_explicit(&now->first_token[slot], memory_order_acquire) ==
+               then.first_token &&
+           atomic_load_explicit(&now->wildcard, memory_order_acquire) == then.wildcard;
+}
 
 /* Collects what matches the subject into *match, a block of *capacity bytes that grows as needed (NULL and 0 at first).
  * Returns 0, or ERR_MEMORY with *match and *capacity as they were. */

@@ -50,14 +50,13 @@ FAULTS = [
     ("    garbage_put(&delivery->garbage, &sub->garbage, sub_free_garbage);\n",
      "    if (BROKEN(free_at_once))\n        sub_free_garbage(&sub->garbage);\n    else\n"
      "        garbage_put(&delivery->garbage, &sub->garbage, sub_free_garbage);\n"),
-    ("            now.wildcard == entry->generation.wildcard",
-     "            (BROKEN(stale_cache) || now.wildcard == entry->generation.wildcard)"),
+    ("    atomic_fetch_add_explicit(generation, 1,",
+     "    if (!BROKEN(stale_cache) || generation != &list->generations.wildcard)\n        atomic_fetch_add_explicit(generation, 1,"),
     ("    if (delivery_publish(delivery, session, message) > 0)\n",
      "    if (delivery_publish(delivery, session, message) > (uint64_t)BROKEN(answer_always))\n"),
 
     # What it gets.
-    ("        append_span(room + line->sid_at, sub_sid(sub));\n",
-     "        if (!BROKEN(same_sid))\n            append_span(room + line->sid_at, sub_sid(sub));\n"),
+    ("headers != (message->header_size > 0))\n", "(!BROKEN(keep_header) && headers != (message->header_size > 0)))\n"),
     ("bool headers = to->headers &&", "bool headers = (to->headers || BROKEN(wrong_header)) &&"),
     ("    session->partial_len = (uint32_t)len;\n",
      "    session->partial_len = (uint32_t)len - (BROKEN(cut_partial) && len > 25);\n"),
