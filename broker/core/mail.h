@@ -1,4 +1,4 @@
-/* What one worker hands to another. The core makes mail and opens it; how it travels is not its business: net/mailbox.c
+/* What one worker hands to another. The core makes mail and opens it; how it travels is not its business: net/worker.c
  * or the simulator fill in struct mail_carrier. Mail from one worker to another arrives in order. */
 #ifndef BROKER_CORE_MAIL_H
 #define BROKER_CORE_MAIL_H
@@ -8,6 +8,7 @@
 #include "broker/base/base.h"
 
 struct delivery;
+struct session;
 
 struct mail {
     struct cds_wfcq_node node;
@@ -20,6 +21,9 @@ struct mail_carrier {
     /* Takes the mail. True when the receiver's mailbox is over its limit: the sender should slow its producer down. */
     bool (*send)(void *context, unsigned to, struct mail *mail);
     void *context;
+    /* Writes at once what the session's socket takes of its queue, which is large; may find it to have failed, but closes nothing.
+     * NULL: nothing is written before the end of a turn. */
+    void (*relieve)(void *context, struct session *session);
 };
 
 #endif

@@ -73,6 +73,7 @@ struct session {
     uint32_t sid_mask;
 
     uint64_t dropped_at_close;
+    uint64_t relieve_at_bytes; /* a queue of so much is written out within the turn, if it can be */
     unsigned pings_out;
     int64_t ping_sent_ns, last_input_ns, last_ping_in_ns;
     int64_t next_timer_ns; /* monotonic time of the next session_tick; 0: none */

@@ -5,7 +5,12 @@
  * A connection is read until it is drained or has had its share of the turn; everything it caused to be queued, on any
  * connection of this worker, is written once at the end of the turn. States: open -> (end of input seen, or the session
  * failed: output goes out) -> closed. A stalled connection does not read until its timer ends; one that cannot be written
- * waits for the socket, at most for the write deadline.
+ * waits for the socket.
+ *
+ * The write deadline. When the socket takes no more, the peer has that time to make room for what is queued then, or for the
+ * first PROGRESS_BYTES of it; only when they are taken does the clock stop, or begin anew for what follows. So a byte now and
+ * then does not help: as with nats-server, whose deadline is for all that it writes at once, up to the whole queue. But one who
+ * steadily takes that much in each deadline gets the rest as well.
  *
  * The read buffer is the worker's; a payload that did not fit goes from the socket straight into its block.
  */
@@ -28,6 +33,7 @@ enum {
     READS_PER_TURN = 4,
     PIECES_PER_WRITE = 64,
     WRITE_BYTES_PER_TURN = 1 << 20,
+    PROGRESS_BYTES = 1 << 20, /* to be taken within a write deadline */
     DISCARD_MAX = 1 << 20
 };
 
@@ -45,7 +51,9 @@ struct conn {
     bool end_of_input;
     int64_t stalled_until_ns; /* 0: not stalled */
     int64_t blocked_since_ns; /* output waits for the socket since; 0: it does not */
-    int64_t timer_at_ns;      /* when the timer is set for; 0: not set */
+    uint64_t
+        blocked_bytes;   /* of the output that waits, what must be taken before the clock stops */
+    int64_t timer_at_ns; /* when the timer is set for; 0: not set */
 };
 
 static struct conn *conn_of(struct session *session)
@@ -179,8 +187,26 @@ static void ungate(struct conn *conn)
     if (!atomic_load_explicit(&session->gated, memory_order_relaxed) ||
         outq_pending_bytes(&session->out) > max / 4 * 3)
         return;
+    session->relieve_at_bytes = 0;
     atomic_store_explicit(&session->gated, false, memory_order_relaxed);
     atomic_fetch_sub_explicit(&conn->worker->delivery->gated, 1, memory_order_relaxed);
+}
+
+/* The socket took `count` bytes. */
+static void take_progress(struct conn *conn, size_t count)
+{
+    conn->blocked_bytes -= min_size(conn->blocked_bytes, count);
+    if (conn->blocked_bytes == 0)
+        conn->blocked_since_ns = 0;
+}
+
+/* The socket takes no more. */
+static void begin_waiting(struct conn *conn)
+{
+    if (conn->blocked_since_ns != 0)
+        return;
+    conn->blocked_since_ns = conn->worker->delivery->now_mono_ns;
+    conn->blocked_bytes = min_size(outq_pending_bytes(&conn->session.out), PROGRESS_BYTES);
 }
 
 /* Writes until the queue is empty, the socket is full, or the connection had its share. */
@@ -205,16 +231,20 @@ static void write_queue(struct conn *conn)
         }
         if (count > 0) {
             outq_written(&session->out, &delivery->pool, (size_t)count);
-            conn->blocked_since_ns = 0;
+            take_progress(conn, (size_t)count);
         }
         if (count < 0 || (size_t)count < wanted) {
-            if (conn->blocked_since_ns == 0)
-                conn->blocked_since_ns = delivery->now_mono_ns;
+            begin_waiting(conn);
             break;
         }
         share -= min_size(share, (size_t)count);
     }
     ungate(conn);
+}
+
+void conn_relieve(struct session *session)
+{
+    write_queue(conn_of(session));
 }
 
 void conn_flush(struct session *session)

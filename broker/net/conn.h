@@ -10,6 +10,8 @@
 void conn_open(struct worker *worker, int fd, bool refuse);
 /* At the end of a turn: writes what is queued, keeps the timer right, closes what failed. */
 void conn_flush(struct session *session);
+/* Within a turn: writes what the socket takes. */
+void conn_relieve(struct session *session);
 /* Writes what goes at once, then closes. */
 void conn_close(struct session *session, enum close_reason reason);
 

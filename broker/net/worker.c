@@ -16,7 +16,8 @@
 #include "broker/base/rcu.h"
 #include "broker/net/conn.h"
 
-/* Senders to a mailbox that holds more than this read nothing more from publishers until it is half empty. */
+/* Senders to a mailbox that holds more than this read nothing more from publishers until it is half empty. It is a quarter
+ * of max_pending if that is less: what a receiver's queue may grow by from where its publishers are held back. */
 enum { MAILBOX_BYTES_MAX = 8 << 20 };
 
 /* Garbage is handed over when there is this much, or after this time. */
@@ -95,7 +96,7 @@ static bool send_mail(void *context, unsigned to, struct mail *mail)
 {
     struct worker *sender = context;
     struct mailbox *box = &sender->workers[to]->mailbox;
-    bool full = atomic_load_explicit(&box->bytes, memory_order_relaxed) > MAILBOX_BYTES_MAX;
+    bool full = atomic_load_explicit(&box->bytes, memory_order_relaxed) > sender->mailbox_bytes_max;
     if (mailbox_put(box, mail))
         sender->wake[to] = true;
     if (full && !sender->full[to]) {
@@ -105,12 +106,18 @@ static bool send_mail(void *context, unsigned to, struct mail *mail)
     return full;
 }
 
+static void relieve(void *context, struct session *session)
+{
+    (void)context;
+    conn_relieve(session);
+}
+
 bool worker_congested(struct worker *worker)
 {
     for (unsigned i = 0; worker->full_count > 0 && i < worker->broker->worker_count; i++) {
         struct mailbox *box = &worker->workers[i]->mailbox;
-        if (worker->full[i] &&
-            atomic_load_explicit(&box->bytes, memory_order_relaxed) < MAILBOX_BYTES_MAX / 2) {
+        if (worker->full[i] && atomic_load_explicit(&box->bytes, memory_order_relaxed) <
+                                   worker->mailbox_bytes_max / 2) {
             worker->full[i] = false;
             worker->full_count--;
         }
@@ -238,7 +245,9 @@ int worker_new(struct broker *broker, struct worker **workers, unsigned index, s
     worker->broker = broker;
     worker->workers = workers;
     worker->delivery = broker->deliveries[index];
-    worker->delivery->carrier = (struct mail_carrier){send_mail, worker};
+    worker->delivery->carrier = (struct mail_carrier){send_mail, worker, relieve};
+    worker->mailbox_bytes_max =
+        min_size(MAILBOX_BYTES_MAX, (size_t)broker->options->max_pending / 4);
     worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
     worker->wake = mem_zalloc(broker->worker_count * sizeof *worker->wake);
     worker->full = mem_zalloc(broker->worker_count * sizeof *worker->full);

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from tests.faults.tools import (P99_MS, SLOWNESS, Load, check_sums, client, drain, eventually, lost, meanwhile, p99_ms, publish,
-                                read_into, resident_bytes, whole_messages)
+from tests.faults.tools import (P99_MS, SLOWNESS, Load, check_sums, client, drain, eventually, lost, meanwhile, measure, p99_ms,
+                                publish, read_into, resident_bytes, whole_messages)
 from tests.support.server import Server
 
 PENDING = 8 << 20
@@ -69,7 +69,8 @@ def test_pending_bytes(broker, size):
 
 
 def test_write_deadline(broker):
-    """Less than the limit, but not read for too long. What the system's buffers take late restarts the clock once or twice."""
+    """Less than the limit, but not read for too long. When little was queued as the socket first filled up, and the system's buffers
+    take that later, the deadline begins once more."""
     size, count = 1000, PENDING * 8 // 10 // 1000
     with client(broker) as sender, client(broker) as sleeper:
         sleeper.send("SUB flood 1\r\n")
@@ -84,11 +85,68 @@ def test_write_deadline(broker):
         delivered = len(whole_messages(drain(sleeper)))
     print(f"\ncut off after {waited:.2f} s; p99 of the pair {beside:.2f} ms; {varz['dropped_msgs']} dropped")
     assert cut_off["reason"] == "Slow Consumer (Write Deadline)"
-    assert 1.5 < waited < 6 * SLOWNESS and beside < P99_MS
+    assert 1.5 < waited < 4 + 1.5 * SLOWNESS and beside < P99_MS
     assert (varz["slow_consumers"], varz["closed_connections"]["slow_consumer_deadline"]) == (1, 1)
     assert cut_off["out_msgs"] == count > delivered
     assert lost(varz, "slow_consumer_deadline") == cut_off["dropped_msgs"] == count - delivered
     check_sums(broker)
+
+
+@pytest.mark.parametrize("kind", ["clearwing", "stock"])
+def test_a_byte_now_and_then_is_not_progress(kind, tmp_path):
+    """One who takes just enough to move the window is cut off after a write deadline or two all the same, by either server."""
+    config = tmp_path / "drip.conf"
+    config.write_text("write_deadline: \"2s\"\n")
+    with Server(kind, "-c", config) as broker, client(broker) as sender, client(broker) as dripping:
+        dripping.send("SUB flood 1\r\n")
+        dripping.ping()
+
+        def drip(stopping):
+            while not stopping.wait(0.1):
+                dripping.socket.recv(10000)
+
+        flood(sender, 20000, 1000)
+        begin = time.monotonic()
+        with meanwhile(drip):
+            cut_off = closed_connection(broker, dripping.info["client_id"])
+        waited = time.monotonic() - begin
+        print(f"\n{kind}: cut off after {waited:.2f} s")
+        assert cut_off["reason"] == "Slow Consumer (Write Deadline)"
+        assert 1.5 < waited < 4 + 1.5 * SLOWNESS
+
+
+def test_one_who_keeps_reading_slowly_gets_all(tmp_path):
+    """A queue that takes several write deadlines to drain, to one who takes 4 MB in each."""
+    config = tmp_path / "slowly.conf"
+    config.write_text("write_deadline: \"1s\"\n")
+    size, count = 1000, 20000
+    with Server("clearwing", "-c", config) as broker, client(broker) as sender, client(broker) as slow:
+        slow.send("SUB flood 1\r\n")
+        slow.ping()
+        flood(sender, count, size)
+        begin, data = time.monotonic(), b""
+        while len(data) < count * size:
+            data += slow.socket.recv(100000)
+            time.sleep(max(0, len(data) / 4e6 - (time.monotonic() - begin)))
+        data += slow.ping()
+        waited = time.monotonic() - begin
+        print(f"\n{len(data)} bytes read in {waited:.2f} s")
+        assert waited > 3 and whole_messages(data) == [payload(i, size) for i in range(count)]
+        varz, _, _ = check_sums(broker)
+        assert varz["slow_consumers"] == varz["dropped_msgs"] == 0
+
+
+@pytest.mark.parametrize("size,window", [(5000, 4000), (200, 100000)])
+def test_a_reader_is_not_cut_off_for_what_came_at_once(size, window, tmp_path):
+    """Far more on its way between workers than may be pending, to those who read all the time."""
+    config = tmp_path / "small.conf"
+    config.write_text("max_pending: 1048576\n")
+    with Server("clearwing", "-c", config, "--workers", 3) as broker:
+        for workload, more in (("one-to-one", {}), ("fan-out", {"subscribers": 8})):
+            moved = measure(broker, workload, 1, size=size, window=window, **more)["units"]
+            print(f"\n{workload}: {moved} messages of {size} bytes", end="")
+        varz, _, _ = check_sums(broker)
+        assert varz["slow_consumers"] == varz["dropped_msgs"] == 0
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -85,7 +85,7 @@ void network_init(struct network *network, struct model *model, const struct opt
         network->boxes[i].network = network;
         network->boxes[i].from = i;
         network->broker.deliveries[i]->carrier =
-            (struct mail_carrier){send_mail, &network->boxes[i]};
+            (struct mail_carrier){.send = send_mail, .context = &network->boxes[i]};
         network->broker.deliveries[i]->random = random_next(random) | 1;
     }
 }

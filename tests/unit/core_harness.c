@@ -57,7 +57,7 @@ int harness_open(struct harness *harness, const struct options *options, unsigne
         return error;
     for (unsigned i = 0; i < workers; i++) {
         harness->boxes[i].harness = harness;
-        harness->broker.deliveries[i]->carrier = (struct mail_carrier){put_mail, harness};
+        harness->broker.deliveries[i]->carrier = (struct mail_carrier){.send = put_mail, .context = harness};
         harness->broker.deliveries[i]->random = i + 1; /* the same choices each time */
     }
     error = broker_compose_info(&harness->broker);
