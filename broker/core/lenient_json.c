@@ -9,7 +9,9 @@
 #include "broker/core/lenient_json.h"
 
 #include <ctype.h>
+#include <errno.h>
 
+#include "broker/base/err.h"
 #include "broker/base/mem.h"
 #include "broker/base/utf8.h"
 
@@ -130,11 +132,11 @@ static void copy_number(struct rewrite *rewrite)
     rewrite->at = end;
 }
 
-json_t *lenient_json_read(struct span text)
+int lenient_json_read(struct span text, json_t **out)
 {
     char *clean = mem_alloc(text.len * 3 + 1);
     if (!clean)
-        return NULL;
+        return ERR_MEMORY;
     struct rewrite rewrite = {text.ptr, text.ptr + text.len, clean};
     while (rewrite.at < rewrite.end) {
         if (*rewrite.at == '"')
@@ -144,9 +146,15 @@ json_t *lenient_json_read(struct span text)
         else
             copy(&rewrite, 1);
     }
+    errno = 0;
     json_t *value =
         json_loadb(clean, (size_t)(rewrite.out - clean), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    int error = value             ? 0
+                : errno == ENOMEM ? ERR_MEMORY
+                                  : ERR_INVALID;          /* jansson calls both bad syntax */
     explicit_bzero(clean, (size_t)(rewrite.out - clean)); /* CONNECT's holds secrets */
     mem_free(clean);
-    return value;
+    if (!error)
+        *out = value;
+    return error;
 }

@@ -6,7 +6,7 @@
 
 #include "broker/base/base.h"
 
-/* The value, any kind, owned by the caller; NULL when it is not JSON or memory is out. */
-json_t *lenient_json_read(struct span text);
+/* The value, any kind, owned by the caller. 0, ERR_INVALID when it is not JSON, ERR_MEMORY. */
+MUST_CHECK int lenient_json_read(struct span text, json_t **out);
 
 #endif

@@ -16,7 +16,10 @@
 
 bool session_info_valid(struct span json)
 {
-    json_t *value = lenient_json_read(json);
+    json_t *value;
+    int error = lenient_json_read(json, &value);
+    if (error)
+        return error != ERR_INVALID; /* without memory nobody knows; it would be ignored anyway */
     bool good = json_is_object(value) || json_is_null(value);
     json_decref(value);
     return good;
@@ -199,11 +202,14 @@ void session_connect(struct session *session, struct span json)
         .headers = session->headers,
         .no_responders = session->no_responders,
     };
-    json_t *document = lenient_json_read(json);
-    if (!document || !read_fields(document, &wanted))
-        session_fail(session, CLOSE_PROTOCOL_VIOLATION);
-    else if (replace_info(session, &wanted) != 0)
-        session_fail(session, CLOSE_OUT_OF_MEMORY);
+    json_t *document = NULL;
+    int error = lenient_json_read(json, &document);
+    if (!error && !read_fields(document, &wanted))
+        error = ERR_INVALID;
+    if (!error)
+        error = replace_info(session, &wanted);
+    if (error)
+        session_fail(session, error == ERR_MEMORY ? CLOSE_OUT_OF_MEMORY : CLOSE_PROTOCOL_VIOLATION);
     else if (acceptable(session, &wanted))
         apply(session, &wanted);
     wipe(&wanted);

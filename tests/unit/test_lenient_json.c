@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "broker/base/err.h"
 #include "broker/base/mem.h"
 #include "broker/core/lenient_json.h"
 
@@ -16,7 +18,9 @@ static json_t *read_exact(const char *text, size_t len)
 {
     char *copy = malloc(len ? len : 1);
     memcpy(copy, text, len);
-    json_t *value = lenient_json_read((struct span){copy, len});
+    json_t *value = NULL;
+    int error = lenient_json_read((struct span){copy, len}, &value);
+    assert_int_equal(error, value ? 0 : ERR_INVALID);
     free(copy);
     return value;
 }
@@ -131,12 +135,36 @@ static void deep_nesting(void **state)
     free(text);
 }
 
+static unsigned allocations_left;
+
+static void *allocate_some(size_t size)
+{
+    if (allocations_left == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    allocations_left--;
+    return malloc(size);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
+    json_t *value = NULL;
     mem_fail_at(1);
-    assert_null(READ("{}"));
+    assert_int_equal(lenient_json_read(SPAN_LITERAL("{}"), &value), ERR_MEMORY);
     mem_fail_at(0);
+    /* Nor for jansson, at any of its allocations. */
+    unsigned n = 0;
+    for (int error = ERR_MEMORY; error; n++) {
+        allocations_left = n;
+        json_set_alloc_funcs(allocate_some, free);
+        error = lenient_json_read(SPAN_LITERAL("{\"a\":[1,\"a long text, too long for the first buffer\",2.5],\"b\":{}}"), &value);
+        json_set_alloc_funcs(malloc, free);
+        assert_true(error == 0 || error == ERR_MEMORY);
+    }
+    assert_in_range(n, 8, 100);
+    json_decref(value);
 }
 
 int main(void)
