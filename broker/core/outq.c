@@ -5,7 +5,8 @@
  * Copied chunks start small and get larger while the queue is not drained, so that ten thousand receivers of one small message
  * cost ten thousand small chunks, and one busy receiver gets large writes. Invariants:
  *
- *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit.
+ *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit. While it grows, the tail's length and messages are
+ *     in the queue, so that a message costs one cache line besides its own.
  *  2. pending_bytes = sum of the chunks' lengths - head_written.
  *  3. head_written < length of head.
  *  4. A chunk of copied bytes begins where a protocol line begins, unless that is a line of INFO; what a line announces lies
@@ -62,13 +63,37 @@ static void add_pending(struct outq *queue, size_t bytes)
                           memory_order_relaxed);
 }
 
+/* Brings the tail up to date with what was committed. */
+static void settle(struct outq *queue)
+{
+    struct outq_chunk *tail = queue->tail;
+    if (!tail)
+        return;
+    if (!tail->block)
+        tail->len = (uint32_t)(queue->at - tail->bytes);
+    tail->msgs += queue->new_msgs;
+    queue->new_msgs = 0;
+}
+
+/* Makes the chunk, if any, the tail to add to. */
+static void let_grow(struct outq *queue, struct outq_chunk *chunk)
+{
+    queue->tail = chunk;
+    queue->at = queue->limit = NULL;
+    if (chunk && !chunk->block) {
+        queue->at = chunk->bytes + chunk->len;
+        queue->limit = chunk->bytes + chunk->capacity;
+    }
+}
+
+/* The chunk is the new tail; a settled queue's. */
 static void link_tail(struct outq *queue, struct outq_chunk *chunk)
 {
     if (queue->tail)
         queue->tail->next = chunk;
     else
         queue->head = chunk;
-    queue->tail = chunk;
+    let_grow(queue, chunk);
 }
 
 /* The next chunk's size: one step larger than the last one if that was copied, and small behind a block: where blocks follow
@@ -90,6 +115,7 @@ char *outq_reserve_chunk(struct outq *queue, struct outq_pool *pool, size_t len)
     if (!chunk)
         return NULL;
     chunk->data = chunk->bytes;
+    settle(queue);
     link_tail(queue, chunk);
     return chunk->bytes;
 }
@@ -113,6 +139,7 @@ int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *
     chunk->block = block_ref(block);
     chunk->data = bytes.ptr;
     chunk->len = (uint32_t)bytes.len;
+    settle(queue);
     link_tail(queue, chunk);
     add_pending(queue, bytes.len);
     return 0;
@@ -121,8 +148,10 @@ int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *
 void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len)
 {
     struct outq_chunk *tail = queue->tail, **place = &queue->head, *before = NULL;
+    settle(queue);
     check(!tail->block && tail->len >= len);
     tail->len -= (uint32_t)len;
+    queue->at -= len;
     atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) - len,
                           memory_order_relaxed);
     if (tail->len > 0)
@@ -132,14 +161,15 @@ void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len)
         place = &before->next;
     }
     *place = NULL;
-    queue->tail = before;
+    let_grow(queue, before);
     chunk_free(pool, tail);
 }
 
-int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes)
+int outq_peek(struct outq *queue, struct iovec *pieces, int most, size_t max_bytes)
 {
     int count = 0;
     size_t skip = queue->head_written, total = 0;
+    settle(queue);
     for (struct outq_chunk *chunk = queue->head; chunk && count < most && total < max_bytes;
          chunk = chunk->next) {
         /* writev's type is not const; it only reads. */
@@ -157,6 +187,7 @@ int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t m
 void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes)
 {
     check(bytes <= outq_pending_bytes(queue));
+    settle(queue);
     atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) - bytes,
                           memory_order_relaxed);
     bytes += queue->head_written;
@@ -167,7 +198,7 @@ void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes)
         chunk_free(pool, done);
     }
     if (!queue->head)
-        queue->tail = NULL;
+        let_grow(queue, NULL);
     queue->head_written = bytes;
 }
 
@@ -201,11 +232,12 @@ static uint64_t messages_within(const struct outq_chunk *chunk, size_t written)
     return count;
 }
 
-uint64_t outq_unsent_messages(const struct outq *queue)
+uint64_t outq_unsent_messages(struct outq *queue)
 {
     const struct outq_chunk *chunk = queue->head;
     if (!chunk)
         return 0;
+    settle(queue);
     uint64_t count = chunk->msgs;
     if (!chunk->block)
         count -= messages_within(chunk, queue->head_written);
@@ -221,7 +253,8 @@ void outq_clear(struct outq *queue, struct outq_pool *pool)
         chunk_free(pool, queue->head);
         queue->head = next;
     }
-    queue->tail = NULL;
+    let_grow(queue, NULL);
+    queue->new_msgs = 0;
     queue->head_written = 0;
     atomic_store_explicit(&queue->pending_bytes, 0, memory_order_relaxed);
 }
@@ -238,16 +271,19 @@ void outq_pool_fini(struct outq_pool *pool)
     }
 }
 
-void outq_verify(const struct outq *queue)
+void outq_verify(struct outq *queue)
 {
     uint64_t total = 0;
     const struct outq_chunk *last = NULL;
+    settle(queue);
     for (const struct outq_chunk *chunk = queue->head; chunk; chunk = chunk->next) {
         check(chunk->len > 0);
         total += chunk->len;
         last = chunk;
     }
     check(last == queue->tail);
+    check(last && !last->block ? queue->limit == last->bytes + last->capacity
+                               : queue->at == queue->limit);
     check(total - queue->head_written == outq_pending_bytes(queue));
     check(queue->head ? queue->head_written < queue->head->len : queue->head_written == 0);
 }

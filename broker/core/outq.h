@@ -31,9 +31,13 @@ struct outq_pool {
 };
 
 struct outq {
+    /* What a message to a growing tail needs: the tail learns of it when somebody asks (settle, in outq.c). */
+    char *at, *limit; /* where the tail ends and how far it may grow; equal if it may not */
+    _Atomic uint64_t pending_bytes;
+    uint32_t new_msgs; /* ended in the tail since it was told */
+
     struct outq_chunk *head, *tail;
     size_t head_written; /* bytes of head already on the socket */
-    _Atomic uint64_t pending_bytes;
 };
 
 static inline uint64_t outq_pending_bytes(const struct outq *queue)
@@ -52,17 +56,15 @@ char *outq_reserve_chunk(struct outq *queue, struct outq_pool *pool, size_t len)
  * NULL when out of memory. */
 static inline char *outq_reserve(struct outq *queue, struct outq_pool *pool, size_t len)
 {
-    struct outq_chunk *tail = queue->tail;
-    if (tail && !tail->block && tail->capacity - tail->len >= len)
-        return tail->bytes + tail->len;
+    if ((size_t)(queue->limit - queue->at) >= len)
+        return queue->at;
     return outq_reserve_chunk(queue, pool, len);
 }
 
 static inline void outq_commit(struct outq *queue, size_t len)
 {
-    struct outq_chunk *tail = queue->tail;
-    check(tail->capacity - tail->len >= len);
-    tail->len += (uint32_t)len;
+    check((size_t)(queue->limit - queue->at) >= len);
+    queue->at += len;
     atomic_store_explicit(&queue->pending_bytes, outq_pending_bytes(queue) + len,
                           memory_order_relaxed);
 }
@@ -70,7 +72,7 @@ static inline void outq_commit(struct outq *queue, size_t len)
 /* Says that a message, of MSG or HMSG, ends with what was just committed or appended. */
 static inline void outq_count_message(struct outq *queue)
 {
-    queue->tail->msgs++;
+    queue->new_msgs++;
 }
 
 /* Takes what was just committed, of len bytes, back. */
@@ -83,16 +85,17 @@ MUST_CHECK int outq_append_block(struct outq *queue, struct outq_pool *pool, str
                                  struct span bytes);
 
 /* The next bytes to write, at most `most` pieces and about max_bytes. Returns how many pieces. */
-int outq_peek(const struct outq *queue, struct iovec *pieces, int most, size_t max_bytes);
+int outq_peek(struct outq *queue, struct iovec *pieces, int most, size_t max_bytes);
 /* Takes off what the socket took. */
 void outq_written(struct outq *queue, struct outq_pool *pool, size_t bytes);
 /* How many messages are in the queue whose last byte was not written. Reads one chunk; for a connection's end. */
-uint64_t outq_unsent_messages(const struct outq *queue);
+uint64_t outq_unsent_messages(struct outq *queue);
 /* Discards all. */
 void outq_clear(struct outq *queue, struct outq_pool *pool);
 
+/* Frees the spare chunks; the pool stays usable. */
 void outq_pool_fini(struct outq_pool *pool);
 /* Tests: pending_bytes is what the chunks hold. */
-void outq_verify(const struct outq *queue);
+void outq_verify(struct outq *queue);
 
 #endif

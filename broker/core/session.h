@@ -28,6 +28,15 @@ struct client_info {
 };
 
 struct session {
+    /* What a message for it needs, together in one cache line: the owner's, but for what is atomic, which any thread reads. */
+    enum close_reason close_reason; /* set: say what is queued, then close */
+    bool touched;                   /* stands on the worker's touched list */
+    bool headers, echo;             /* as CONNECT said */
+    _Atomic bool gated;             /* over 75 % of max_pending: producers are held back */
+    _Atomic uint64_t out_msgs, out_bytes;
+    _Atomic int64_t last_activity_wall_ns;
+    struct outq out;
+
     struct garbage garbage;
 
     /* Constant from session_init on; any thread. */
@@ -43,12 +52,10 @@ struct session {
     struct client_info *_Atomic info;
     struct sub *_Atomic subs; /* a list by sub->next */
     _Atomic uint32_t sub_count;
-    _Atomic bool gated; /* over 75 % of max_pending: producers are held back */
-    _Atomic uint64_t in_msgs, in_bytes, out_msgs, out_bytes;
+    _Atomic uint64_t in_msgs, in_bytes;
     _Atomic uint64_t stalled, stalled_ns,
         stalled_by; /* how often and how long it was held back; by which cid last */
-    _Atomic int64_t last_activity_wall_ns, rtt_ns;
-    struct outq out;
+    _Atomic int64_t rtt_ns;
 
     /* Any thread reads, any worker adds. */
     _Atomic uint64_t stalls;       /* times a publisher was held back because of this one */
@@ -57,11 +64,9 @@ struct session {
     /* The owner's. */
     struct session *previous;
     struct session *next_touched;
-    enum close_reason close_reason; /* set: say what is queued, then close */
-    bool touched;                   /* stands on the worker's touched list */
-    bool connected;                 /* CONNECT was accepted */
-    bool authorized;                /* may do more than CONNECT */
-    bool verbose, pedantic, echo, headers, no_responders;
+    bool connected;  /* CONNECT was accepted */
+    bool authorized; /* may do more than CONNECT */
+    bool verbose, pedantic, no_responders;
     bool skip_line;   /* the rest of a PING, PONG or +OK line is still to come */
     int64_t stall_ns; /* how long its owner should wait before reading more */
 

@@ -64,8 +64,8 @@ FAULTS = [
      "    queue->head_written = BROKEN(write_again) && bytes > 5 ? bytes - 1 : bytes;\n"),
 
     # Books and limits.
-    ("    delivery->out_bytes += bytes;\n    session_touch(to);\n",
-     "    delivery->out_bytes += bytes;\n    if (!BROKEN(forget_touch))\n        session_touch(to);\n"),
+    ("    if (!to->touched)\n        session_touch(to);\n",
+     "    if (!to->touched && !BROKEN(forget_touch))\n        session_touch(to);\n"),
     ("    session_check_pending(to);\n    if (max > 0", "    if (!BROKEN(forget_limit))\n        session_check_pending(to);\n    if (max > 0"),
     ("    delivery->out_msgs++;\n", "    delivery->out_msgs += 1 + (uint64_t)BROKEN(count_twice);\n"),
     ("            drops_mail(delivery, targets[i]);\n",

@@ -214,7 +214,7 @@ static void observe_client(struct model_client *client)
 {
     static struct iovec pieces[PIECES_MAX];
     struct session *session = client->session;
-    const struct outq *queue = &session->out;
+    struct outq *queue = &session->out;
     size_t pending = outq_pending_bytes(queue), at = 0;
     outq_verify(queue);
     if (pending < client->text_len)

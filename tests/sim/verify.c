@@ -18,7 +18,7 @@ static void equal(const char *owner, uint64_t number, const char *what, uint64_t
 
 static void verify_client(const struct model_client *client)
 {
-    const struct session *session = client->session;
+    struct session *session = client->session;
     if (client->taken != client->text_len)
         report_failure("client %llu was sent what nothing called for: %s",
                        (unsigned long long)client->number,

@@ -53,7 +53,7 @@ static size_t random_len(void)
     return 1 + below(scales[below(array_length(scales))]);
 }
 
-static void compare(const struct outq *queue, const struct bytes *model)
+static void compare(struct outq *queue, const struct bytes *model)
 {
     outq_verify(queue);
     assert_int_equal(outq_pending_bytes(queue), model->len);
@@ -187,7 +187,7 @@ static void queue_message(struct outq *queue, struct outq_pool *pool, struct end
     ends->at[ends->count++] = ends->queued;
 }
 
-static void check_unsent(const struct outq *queue, const struct ends *ends)
+static void check_unsent(struct outq *queue, const struct ends *ends)
 {
     uint64_t unsent = 0;
     for (size_t i = 0; i < ends->count; i++)
