@@ -70,7 +70,7 @@ double inspect_cpu_percent(void)
     return (double)atomic_load(&cpu_permille) / 10;
 }
 
-static uint64_t resident_bytes(void)
+uint64_t inspect_resident_bytes(void)
 {
     unsigned long long whole, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -141,7 +141,7 @@ void inspect_server(struct inspect_server *out)
         .max_subscriptions = (uint64_t)options->max_subscriptions,
         .cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
         .workers = broker->worker_count,
-        .resident_bytes = resident_bytes(),
+        .resident_bytes = inspect_resident_bytes(),
         .cpu_percent = inspect_cpu_percent(),
         .system_account = broker->system_account->name,
     };
@@ -156,6 +156,8 @@ struct key {
     const struct session *open; /* NULL: closed */
     struct closed_place closed;
 };
+
+enum { KEYS_FIRST = 256 };
 
 struct keys {
     struct key *all;
@@ -282,7 +284,8 @@ static void keys_add(struct keys *keys, const struct inspect_query *query,
     if (keys->failed || !wanted(query, conn))
         return;
     if (keys->count == keys->capacity) {
-        size_t capacity = keys->capacity ? keys->capacity * 2 : 256;
+        size_t alone = MEM_ALONE_BYTES / sizeof(struct key) + 1;
+        size_t capacity = keys->capacity ? max_size(keys->capacity * 2, alone) : KEYS_FIRST;
         struct key *larger = mem_realloc(keys->all, capacity * sizeof *larger);
         if (!larger) {
             keys->failed = true;

@@ -3,6 +3,7 @@
 #define BROKER_INSPECT_SET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct broker;
 
@@ -12,5 +13,7 @@ void inspect_set_ready(bool ready);
 /* Once a second: how much of a core the process used since the last call. */
 void inspect_sample_cpu(void);
 double inspect_cpu_percent(void);
+/* Of the process, now; 0 if the system does not tell. Any thread. */
+uint64_t inspect_resident_bytes(void);
 
 #endif

@@ -29,7 +29,7 @@
 #include "monitor/http.h"
 
 enum { WORKERS_MAX = 256, MESSAGE_MAX = 512 };
-enum { QUIET_CPU_PERCENT = 2, QUIET_SAMPLES = 10, TRIM_FROM_BYTES = 4 << 20 };
+enum { QUIET_CPU_PERCENT = 2, QUIET_SAMPLES = 10, TRIM_FROM_BYTES = 256 << 10 };
 
 struct server {
     struct options options;
@@ -103,24 +103,39 @@ static void listen_to_signals(struct server *server)
     }
 }
 
-/* Gives memory back that a burst or a crowd has left behind, once nothing has gone on for a while: looking through the
- * heap takes time that messages would have to wait for. */
-static void trim_when_quiet(void)
+/* Gives memory back that a burst or a crowd has left behind, once little has gone on for a while: looking through the heap
+ * takes time that messages would have to wait for. The workers let go of their spares first, a second later the heap of its free
+ * pages. */
+static void trim_when_quiet(struct server *server)
 {
-    static int quiet_samples;
-    if (inspect_cpu_percent() >= QUIET_CPU_PERCENT) {
-        quiet_samples = 0;
-        return;
-    }
-    if (++quiet_samples % QUIET_SAMPLES == 0 && mallinfo2().fordblks > TRIM_FROM_BYTES)
+    static unsigned samples;
+    static double percents;
+    static uint64_t resident_before; /* what it was after the last time, or fell to since */
+    static bool rested;
+    percents += inspect_cpu_percent();
+    if (rested) {
         malloc_trim(0);
+        resident_before = inspect_resident_bytes();
+        rested = false;
+    }
+    if (++samples % QUIET_SAMPLES != 0)
+        return;
+    uint64_t resident = inspect_resident_bytes();
+    bool quiet = percents < QUIET_CPU_PERCENT * QUIET_SAMPLES;
+    percents = 0;
+    if (resident < resident_before)
+        resident_before = resident;
+    if (!quiet || resident < resident_before + TRIM_FROM_BYTES)
+        return;
+    for (unsigned i = 0; i < server->broker.worker_count; i++)
+        worker_rest(server->workers[i]);
+    rested = true;
 }
 
 static void on_sample(uv_timer_t *timer)
 {
-    (void)timer;
     inspect_sample_cpu();
-    trim_when_quiet();
+    trim_when_quiet(timer->data);
 }
 
 /* ---- start ---- */
@@ -320,6 +335,7 @@ int main(int argc, char **argv)
     exit_status = start(&server) == 0 ? 0 : 1;
     if (exit_status == 0) {
         uv_timer_init(&server.loop, &server.sampler);
+        server.sampler.data = &server;
         uv_timer_start(&server.sampler, on_sample, 0, 1000);
         uv_run(&server.loop, UV_RUN_DEFAULT);
         log_info("Initiating Shutdown...");

@@ -1,13 +1,13 @@
-/* The buffer doubles until its maximum. Invariants: len <= capacity <= maximum; once failed,
- * nothing changes but by _take and _fini. A failed buffer holds a cut text, which must never be
- * sent. */
+/* The buffer doubles until its maximum; past a small size it leaves the heap, which would keep what the largest
+ * answers have taken. Invariants: len <= capacity <= maximum; once failed, nothing changes but by
+ * _take and _fini. A failed buffer holds a cut text, which must never be sent. */
 #include "monitor/text_buffer.h"
 
 #include <stdio.h>
 
 #include "broker/base/mem.h"
 
-enum { TEXT_BUFFER_FIRST = 2048 };
+enum { TEXT_BUFFER_FIRST = 2048, TEXT_BUFFER_SMALL = 64 << 10 };
 
 void text_buffer_init(struct text_buffer *buffer, size_t maximum)
 {
@@ -31,7 +31,10 @@ static char *reserve(struct text_buffer *buffer, size_t count)
     }
     if (count > buffer->capacity - buffer->len) {
         size_t capacity = max_size(buffer->capacity * 2, TEXT_BUFFER_FIRST);
-        capacity = min_size(max_size(capacity, buffer->len + count), buffer->maximum);
+        capacity = max_size(capacity, buffer->len + count);
+        if (capacity > TEXT_BUFFER_SMALL)
+            capacity = max_size(capacity, MEM_ALONE_BYTES);
+        capacity = min_size(capacity, buffer->maximum);
         char *bytes = mem_realloc(buffer->bytes, capacity);
         if (!bytes) {
             buffer->failed = true;

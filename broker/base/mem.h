@@ -8,6 +8,10 @@
 
 #include "broker/base/base.h"
 
+/* A block of this size or more is mapped for itself, outside of the heap: its pages take memory once they are written, and
+ * freeing it gives them all back. (glibc keeps smaller ones in the heap once it has seen a few; see mallopt(3).) */
+#define MEM_ALONE_BYTES ((size_t)33 << 20)
+
 MUST_CHECK void *mem_alloc(size_t bytes);  /* not cleared */
 MUST_CHECK void *mem_zalloc(size_t bytes); /* cleared */
 MUST_CHECK void *mem_realloc(void *block, size_t bytes);

@@ -207,6 +207,21 @@ int worker_adopt(struct worker *worker, int fd, bool refuse)
     return 0;
 }
 
+static void open_rest(struct mail *mail, struct delivery *receiver)
+{
+    outq_pool_fini(&receiver->pool);
+    mem_free(mail);
+}
+
+void worker_rest(struct worker *worker)
+{
+    struct mail *mail = mem_alloc(sizeof *mail);
+    if (!mail)
+        return;
+    *mail = (struct mail){.open = open_rest};
+    order(worker, mail);
+}
+
 static void open_stop(struct mail *mail, struct delivery *receiver)
 {
     struct stop_mail *self = container_of(mail, struct stop_mail, mail);

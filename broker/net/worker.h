@@ -1,7 +1,7 @@
 /* A worker: one thread, one loop, the connections it owns, its mailbox.
  *
- * worker_new and worker_free belong to the main thread, worker_adopt and worker_stop may be called from it at any time. All else
- * happens on the worker's own thread. */
+ * worker_new and worker_free belong to the main thread, worker_adopt, worker_rest and worker_stop may be called from it at any
+ * time. All else happens on the worker's own thread. */
 #ifndef BROKER_NET_WORKER_H
 #define BROKER_NET_WORKER_H
 
@@ -37,6 +37,8 @@ bool worker_congested(struct worker *worker);
 /* Takes the connected socket; refuse: tells it that there are too many, and closes. 0 or ERR_MEMORY, then the socket is the
  * caller's still. */
 MUST_CHECK int worker_adopt(struct worker *worker, int fd, bool refuse);
+/* Has it free what it keeps at hand for the next burst. */
+void worker_rest(struct worker *worker);
 /* Has it close all its connections and end its thread. */
 void worker_stop(struct worker *worker);
 /* After worker_stop: waits for the thread. */
