@@ -399,7 +399,7 @@ void inspect_connection_subscriptions(const struct inspect_connection *connectio
         return;
     }
     const struct closed_connection *closed = connection->private;
-    struct span kept = closed->kept;
+    struct closed_kept kept = closed->kept;
     struct closed_subscription was;
     while (closed_ring_next_subscription(&kept, &was)) {
         struct inspect_subscription subscription = {

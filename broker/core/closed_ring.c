@@ -1,4 +1,4 @@
-/* Closed connections, packed: some 55 bytes for what takes 500 as a struct with its texts.
+/* Closed connections, packed: some 35 bytes for what takes 500 as a struct with its texts.
  *
  *     oldest                                                            newest
  *     [ base | record record record ... ] ---> [ base | record record ... ] ---> NULL
@@ -7,12 +7,14 @@
  * address. So a block keeps the first of its connections in full as its base, and a record of each, the first one included,
  * that tells how it differs. A record can be read without those before it:
  *
- *     length | given | cid port start stop: less the base's | last activity: less start | rtt
- *            | reason, texts with their NUL, counts: those that are given, the others are the base's | subscriptions
- *     a subscription: length of sid, what is given | length of subject | [length of queue] [msgs] [max] | the texts
+ *     length | given | cid port start stop: less the base's | last activity: less start | rtt: less last activity, or whole
+ *            | reason, texts, counts: those that are given, the others are the base's | subscriptions
+ *     a subscription: length of sid, what is given | subject | [length of queue] [msgs] [max] | queue, sid
  *
  * Numbers have seven bits to a byte, the lowest first; the top bit tells that more follow. Signed ones come as
- * 0 -1 1 -2 2 ... Invariants:
+ * 0 -1 1 -2 2 ... A short text begins with how much of its beginning it shares with the base's; a subject with how much it shares
+ * with that of the subscription before it, the first with the base's first. Readers put these together in the value's own room.
+ * Invariants:
  *
  *  1. Records are numbered from 0 as they come; a block's are first, first + 1, ... up to its successor's first.
  *  2. `added` is stored with release after a record and all that leads to it: a reader that looks only at records
@@ -30,10 +32,11 @@ enum {
     BLOCK_BYTES = 32 << 10, /* larger for a record that would not fit */
     BYTES_MAX_LEAST = 1 << 20,
     NUMBER_MAX = 10, /* bytes of a packed one */
+    NEAR = 64,       /* differences below this take one byte */
 };
 
-/* The lowest bit of `given`; those for texts and counts follow. */
-#define GIVEN_REASON ((uint64_t)1)
+/* The lowest bits of `given`; those for texts and counts follow. */
+enum { GIVEN_REASON = 1, GIVEN_RTT = 2, GIVEN_BITS = 2 };
 
 /* What a subscription gives besides subject and sid; the length of sid stands above these bits. */
 enum { GIVES_QUEUE = 1, GIVES_MSGS = 2, GIVES_MAX = 4, GIVES_BITS = 3 };
@@ -84,50 +87,88 @@ static void put_span(struct packer *to, struct span span)
     put_bytes(to, span.ptr, span.len);
 }
 
-static void put_subscription(struct packer *to, const struct sub *sub)
+/* How many bytes both begin with; 0 for a text that readers have no room for. */
+static size_t shared(struct span text, struct span like)
+{
+    size_t len = 0;
+    while (text.len < CLOSED_SHORT && len < min_size(text.len, like.len) &&
+           text.ptr[len] == like.ptr[len])
+        len++;
+    return len;
+}
+
+static void put_text(struct packer *to, const char *text, const char *like)
+{
+    size_t from = shared(span_of(text), span_of(like));
+    put_number(to, from);
+    put_bytes(to, text + from, strlen(text + from) + 1);
+}
+
+static void keep_subject(struct closed_kept *kept, struct span subject)
+{
+    if (subject.len >= CLOSED_SHORT)
+        return;
+    memcpy(kept->subject, subject.ptr, subject.len);
+    kept->subject_len = (uint32_t)subject.len;
+}
+
+static void put_subscription(struct packer *to, const struct sub *sub, struct closed_kept *before)
 {
     struct span subject = sub_subject(sub), queue = sub_queue(sub), sid = sub_sid(sub);
     uint64_t msgs = atomic_load_explicit(&sub->delivered, memory_order_relaxed);
     uint64_t max = atomic_load_explicit(&sub->max, memory_order_relaxed);
+    size_t from = shared(subject, (struct span){before->subject, before->subject_len});
     put_number(to, sid.len << GIVES_BITS | (queue.len ? GIVES_QUEUE : 0) | (msgs ? GIVES_MSGS : 0) |
                        (max ? GIVES_MAX : 0));
-    put_number(to, subject.len);
+    put_number(to, from);
+    put_number(to, subject.len - from);
+    put_bytes(to, subject.ptr + from, subject.len - from);
     if (queue.len)
         put_number(to, queue.len);
     if (msgs)
         put_number(to, msgs);
     if (max)
         put_number(to, max);
-    put_span(to, subject);
     put_span(to, queue);
     put_span(to, sid);
+    keep_subject(before, subject);
 }
 
-static void put_subscriptions(struct packer *to, const struct sub *sub)
+static void put_subscriptions(struct packer *to, const struct sub *sub,
+                              const struct closed_connection *base)
 {
+    struct closed_kept before = base->kept;
     for (; sub; sub = atomic_load_explicit(&sub->next, memory_order_relaxed)) {
         size_t texts = sub_subject(sub).len + sub_queue(sub).len + sub_sid(sub).len;
-        if (to->len + texts + 5 * NUMBER_MAX > CLOSED_RECORD_MAX)
+        if (to->len + texts + 6 * NUMBER_MAX > CLOSED_RECORD_MAX)
             return;
-        put_subscription(to, sub);
+        put_subscription(to, sub, &before);
     }
 }
 
 static uint64_t text_bit(int i)
 {
-    return (uint64_t)1 << (1 + i);
+    return (uint64_t)1 << (GIVEN_BITS + i);
 }
 
 static uint64_t count_bit(int i)
 {
-    return (uint64_t)1 << (1 + CLOSED_TEXTS + i);
+    return (uint64_t)1 << (GIVEN_BITS + CLOSED_TEXTS + i);
 }
 
-/* What is not as in the base. */
+static uint64_t activity(const struct closed_connection *connection)
+{
+    return (uint64_t)connection->last_activity_wall_ns - (uint64_t)connection->start_wall_ns;
+}
+
+/* What is not as in the base; and rtt, unless it is about when the last activity was, right after CONNECT. */
 static uint64_t given(const struct closed_connection *connection,
                       const struct closed_connection *base)
 {
     uint64_t bits = connection->reason != base->reason ? GIVEN_REASON : 0;
+    uint64_t apart = (uint64_t)connection->rtt_ns - activity(connection);
+    if (apart + NEAR >= 2 * NEAR)
+        bits |= GIVEN_RTT;
     for (int i = 0; i < CLOSED_TEXTS; i++)
         if (strcmp(connection->texts[i], base->texts[i]) != 0)
             bits |= text_bit(i);
@@ -146,18 +187,17 @@ static void put_connection(struct packer *to, const struct closed_connection *co
     put_difference(to, connection->port, base->port);
     put_difference(to, (uint64_t)connection->start_wall_ns, (uint64_t)base->start_wall_ns);
     put_difference(to, (uint64_t)connection->stop_wall_ns, (uint64_t)base->stop_wall_ns);
-    put_difference(to, (uint64_t)connection->last_activity_wall_ns,
-                   (uint64_t)connection->start_wall_ns);
-    put_difference(to, (uint64_t)connection->rtt_ns, 0);
+    put_difference(to, activity(connection), 0);
+    put_difference(to, (uint64_t)connection->rtt_ns, bits & GIVEN_RTT ? 0 : activity(connection));
     if (bits & GIVEN_REASON)
         put_number(to, connection->reason);
     for (int i = 0; i < CLOSED_TEXTS; i++)
         if (bits & text_bit(i))
-            put_bytes(to, connection->texts[i], strlen(connection->texts[i]) + 1);
+            put_text(to, connection->texts[i], base->texts[i]);
     for (int i = 0; i < CLOSED_COUNTS; i++)
         if (bits & count_bit(i))
             put_number(to, connection->counts[i]);
-    put_subscriptions(to, subs);
+    put_subscriptions(to, subs, base);
 }
 
 static size_t packed_size(const struct closed_connection *connection, const struct sub *subs,
@@ -192,6 +232,17 @@ static struct span take_span(const unsigned char **at, size_t len)
     return span;
 }
 
+static const char *take_text(const unsigned char **at, const char *like, char room[CLOSED_SHORT])
+{
+    size_t from = take_number(at);
+    struct span rest = take_span(at, strlen((const char *)*at) + 1);
+    if (from == 0)
+        return rest.ptr;
+    memcpy(room, like, from);
+    memcpy(room + from, rest.ptr, rest.len);
+    return room;
+}
+
 void closed_ring_read(struct closed_place place, struct closed_connection *out)
 {
     const struct closed_connection *base = &place.block->base;
@@ -205,32 +256,37 @@ void closed_ring_read(struct closed_place place, struct closed_connection *out)
     out->start_wall_ns = (int64_t)take_difference(&at, (uint64_t)base->start_wall_ns);
     out->stop_wall_ns = (int64_t)take_difference(&at, (uint64_t)base->stop_wall_ns);
     out->last_activity_wall_ns = (int64_t)take_difference(&at, (uint64_t)out->start_wall_ns);
-    out->rtt_ns = (int64_t)take_difference(&at, 0);
+    out->rtt_ns = (int64_t)take_difference(&at, bits & GIVEN_RTT ? 0 : activity(out));
     if (bits & GIVEN_REASON)
         out->reason = (enum close_reason)take_number(&at);
     for (int i = 0; i < CLOSED_TEXTS; i++)
         if (bits & text_bit(i))
-            out->texts[i] = take_span(&at, strlen((const char *)at) + 1).ptr;
+            out->texts[i] = take_text(&at, base->texts[i], out->room[i]);
     for (int i = 0; i < CLOSED_COUNTS; i++)
         if (bits & count_bit(i))
             out->counts[i] = take_number(&at);
-    out->kept = (struct span){(const char *)at, (size_t)(end - at)};
+    out->kept.packed = (struct span){(const char *)at, (size_t)(end - at)};
 }
 
-bool closed_ring_next_subscription(struct span *kept, struct closed_subscription *out)
+bool closed_ring_next_subscription(struct closed_kept *kept, struct closed_subscription *out)
 {
-    if (kept->len == 0)
+    if (kept->packed.len == 0)
         return false;
-    const unsigned char *start = (const unsigned char *)kept->ptr, *at = start;
+    const unsigned char *start = (const unsigned char *)kept->packed.ptr, *at = start;
     uint64_t gives = take_number(&at);
-    size_t subject_len = take_number(&at);
+    size_t from = take_number(&at), len = take_number(&at);
+    out->subject = take_span(&at, len);
+    if (from + len < CLOSED_SHORT) {
+        memcpy(kept->subject + from, out->subject.ptr, len);
+        kept->subject_len = (uint32_t)(from + len);
+        out->subject = (struct span){kept->subject, from + len};
+    }
     size_t queue_len = gives & GIVES_QUEUE ? take_number(&at) : 0;
     out->msgs = gives & GIVES_MSGS ? take_number(&at) : 0;
     out->max = gives & GIVES_MAX ? take_number(&at) : 0;
-    out->subject = take_span(&at, subject_len);
     out->queue = take_span(&at, queue_len);
     out->sid = take_span(&at, gives >> GIVES_BITS);
-    *kept = (struct span){(const char *)at, kept->len - (size_t)(at - start)};
+    kept->packed = (struct span){(const char *)at, kept->packed.len - (size_t)(at - start)};
     return true;
 }
 
@@ -241,22 +297,22 @@ static void free_block(struct garbage *garbage)
     mem_free(container_of(garbage, struct closed_block, garbage));
 }
 
-/* With connection as its base, and room for a record of that size. */
-static struct closed_block *block_new(const struct closed_connection *connection, size_t record)
+/* With that base, and room for a record of that size. */
+static struct closed_block *block_new(const struct closed_connection *base, size_t record)
 {
     size_t texts = 0;
     for (int i = 0; i < CLOSED_TEXTS; i++)
-        texts += strlen(connection->texts[i]) + 1;
+        texts += strlen(base->texts[i]) + 1;
     size_t needed = sizeof(struct closed_block) + texts + NUMBER_MAX + record;
     size_t whole = max_size(needed, BLOCK_BYTES);
     struct closed_block *block = mem_alloc(whole);
     if (!block)
         return NULL;
-    *block = (struct closed_block){.size = (uint32_t)(whole - sizeof *block), .base = *connection};
+    *block = (struct closed_block){.size = (uint32_t)(whole - sizeof *block), .base = *base};
     struct packer to = {block->bytes, 0};
     for (int i = 0; i < CLOSED_TEXTS; i++) {
         block->base.texts[i] = (const char *)block->bytes + to.len;
-        put_bytes(&to, connection->texts[i], strlen(connection->texts[i]) + 1);
+        put_bytes(&to, base->texts[i], strlen(base->texts[i]) + 1);
     }
     block->records = block->used = (uint32_t)to.len;
     return block;
@@ -332,8 +388,12 @@ void closed_ring_add(struct closed_ring *ring, const struct closed_connection *c
     struct closed_block *block = ring->newest;
     size_t size = block ? packed_size(connection, subs, &block->base) : 0;
     if (!block || block->size - block->used < NUMBER_MAX + size) {
-        size = packed_size(connection, subs, connection);
-        block = block_new(connection, size);
+        struct closed_connection base = *connection;
+        base.kept.subject_len = 0;
+        if (subs)
+            keep_subject(&base.kept, sub_subject(subs));
+        size = packed_size(connection, subs, &base);
+        block = block_new(&base, size);
         if (block)
             append_block(ring, block);
     }

@@ -2,7 +2,7 @@
  *
  * Any worker adds; the monitor reads inside an RCU section and takes no lock. Exactly the newest `capacity` are shown, fewer only
  * where memory was lacking or bounded: subscriptions of one connection are kept while its record has at most CLOSED_RECORD_MAX
- * bytes (some 5,000 of them), and all records together take about CLOSED_BYTES_EACH for each of capacity, then the
+ * bytes (some 10,000 of them), and all records together take about CLOSED_BYTES_EACH for each of capacity, then the
  * oldest go. How many subscriptions there were is kept in any case. Times are nanoseconds since 1970. */
 #ifndef BROKER_CORE_CLOSED_RING_H
 #define BROKER_CORE_CLOSED_RING_H
@@ -14,7 +14,7 @@
 #include "broker/base/garbage.h"
 #include "broker/close_reasons.h"
 
-enum { CLOSED_RECORD_MAX = 256 << 10, CLOSED_BYTES_EACH = 1 << 10 };
+enum { CLOSED_RECORD_MAX = 256 << 10, CLOSED_BYTES_EACH = 1 << 10, CLOSED_SHORT = 64 };
 
 enum closed_text {
     CLOSED_IP,
@@ -43,8 +43,15 @@ enum closed_count {
 
 struct sub;
 
+/* Subscriptions yet to be read, and the subject of the one before, if it was short. */
+struct closed_kept {
+    struct span packed;
+    uint32_t subject_len;
+    char subject[CLOSED_SHORT];
+};
+
 /* What is remembered of a connection, as a plain value. What it points to is borrowed: by closed_ring_add for the
- * call, by a reader for its RCU section. */
+ * call, by a reader for its RCU section. Do not copy it: texts may lie in the room behind. */
 struct closed_connection {
     uint64_t cid;
     uint16_t port;
@@ -52,11 +59,14 @@ struct closed_connection {
     int64_t start_wall_ns, stop_wall_ns, last_activity_wall_ns, rtt_ns;
     uint64_t counts[CLOSED_COUNTS];
     const char *texts[CLOSED_TEXTS]; /* "" when not given */
-    struct span kept;                /* for closed_ring_next_subscription */
+
+    /* Private to closed_ring.c, but for closed_ring_next_subscription. */
+    struct closed_kept kept;
+    char room[CLOSED_TEXTS][CLOSED_SHORT];
 };
 
 struct closed_subscription {
-    struct span subject, queue, sid; /* queue.len 0: plain */
+    struct span subject, queue, sid; /* queue.len 0: plain; valid until the next one is read */
     uint64_t msgs, max;
 };
 
@@ -95,6 +105,6 @@ struct closed_reader closed_ring_reader(const struct closed_ring *ring);
 bool closed_ring_next(struct closed_reader *reader, struct closed_place *out);
 void closed_ring_read(struct closed_place place, struct closed_connection *out);
 /* Takes the next one off connection->kept; false when there is none. */
-bool closed_ring_next_subscription(struct span *kept, struct closed_subscription *out);
+bool closed_ring_next_subscription(struct closed_kept *kept, struct closed_subscription *out);
 
 #endif
