@@ -9,6 +9,7 @@
 #include "broker/net/worker.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "broker/base/err.h"
@@ -35,6 +36,11 @@ struct adopt_mail {
     struct worker *worker;
     int fd;
     bool refuse;
+};
+
+struct rest_mail {
+    struct mail mail;
+    struct worker *worker;
 };
 
 struct stop_mail {
@@ -207,19 +213,34 @@ int worker_adopt(struct worker *worker, int fd, bool refuse)
     return 0;
 }
 
+/* libuv has a table by number of descriptor that never shrinks. Where a whole page of it is NULL the system may have the page
+ * back: read again, it is NULL. */
+static void give_back_descriptor_table(const uv_loop_t *loop)
+{
+    static const char nothing[4096];
+    char *table = (char *)loop->watchers;
+    char *end = table + loop->nwatchers * sizeof *loop->watchers;
+    char *page = table + (-(uintptr_t)table & (sizeof nothing - 1));
+    for (; page < end && (size_t)(end - page) >= sizeof nothing; page += sizeof nothing)
+        if (memcmp(page, nothing, sizeof nothing) == 0)
+            madvise(page, sizeof nothing, MADV_DONTNEED);
+}
+
 static void open_rest(struct mail *mail, struct delivery *receiver)
 {
+    struct rest_mail *self = container_of(mail, struct rest_mail, mail);
     outq_pool_fini(&receiver->pool);
-    mem_free(mail);
+    give_back_descriptor_table(&self->worker->loop);
+    mem_free(self);
 }
 
 void worker_rest(struct worker *worker)
 {
-    struct mail *mail = mem_alloc(sizeof *mail);
+    struct rest_mail *mail = mem_alloc(sizeof *mail);
     if (!mail)
         return;
-    *mail = (struct mail){.open = open_rest};
-    order(worker, mail);
+    *mail = (struct rest_mail){.mail = {.open = open_rest}, .worker = worker};
+    order(worker, &mail->mail);
 }
 
 static void open_stop(struct mail *mail, struct delivery *receiver)
