@@ -166,9 +166,14 @@ def test_one_who_reads_again_in_time_loses_nothing(workers):
             flood(sender, count, size)
             eventually("all of it", lambda: sum(map(len, received)) >= count * size, 30)
         assert whole_messages(b"".join(received)) == [payload(i, size) for i in range(count)]
-        varz, _, _ = check_sums(broker)
-        print(f"\n{varz['stalled_clients']} waits of the publisher")
+        varz, opened, _ = check_sums(broker)
+        held, holder = (next(row for row in opened if row["cid"] == one.info["client_id"]) for one in (sender, pausing))
+        print(f"\n{varz['stalled_clients']} waits of the publisher, {held['stalled_ns'] / 1e6:.0f} ms")
         assert varz["slow_consumers"] == varz["dropped_msgs"] == 0
+        assert held["stalled"] == holder["stalls"] == varz["stalled_clients"] > 0, "who was held back knows how often"
+        assert held["stalled_by"] == holder["cid"], "and by whom"
+        assert 2_000_000 <= held["stalled_ns"] / held["stalled"] <= 5_000_000 and held["stalled_ns"] == varz["stalled_ns"]
+        assert "stalled" not in holder and "stalls" not in held
 
 
 def test_a_stopped_reader_costs_about_what_it_may_have_pending(broker):
