@@ -6,7 +6,6 @@
  */
 #include "broker/inspect.h"
 
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -320,12 +319,38 @@ static void collect_keys(struct keys *keys, const struct inspect_query *query, i
     }
 }
 
-static int compare_keys(const void *a, const void *b)
+static bool before(const struct key *left, const struct key *right)
 {
-    const struct key *left = a, *right = b;
-    if (left->by != right->by)
-        return left->by < right->by ? -1 : 1;
-    return (left->cid > right->cid) - (left->cid < right->cid);
+    return left->by != right->by ? left->by < right->by : left->cid < right->cid;
+}
+
+static void swap_keys(struct key *a, struct key *b)
+{
+    struct key was = *a;
+    *a = *b;
+    *b = was;
+}
+
+static void sift_down(struct key *all, size_t at, size_t count)
+{
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && before(&all[child], &all[child + 1]))
+            child++;
+        if (!before(&all[at], &all[child]))
+            return;
+        swap_keys(&all[at], &all[child]);
+    }
+}
+
+/* A heap sort: in place, where qsort would leave room for all keys behind in the heap. */
+static void sort_keys(struct key *all, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;)
+        sift_down(all, i, count);
+    while (count-- > 1) {
+        swap_keys(&all[0], &all[count]);
+        sift_down(all, 0, count);
+    }
 }
 
 static bool account_exists(const char *name)
@@ -346,8 +371,7 @@ int inspect_connections(const struct inspect_query *query, struct inspect_page *
         mem_free(keys.all);
         return ERR_MEMORY;
     }
-    if (keys.count > 1)
-        qsort(keys.all, keys.count, sizeof keys.all[0], compare_keys);
+    sort_keys(keys.all, keys.count);
     uint64_t first = query->offset < keys.count ? query->offset : keys.count;
     uint64_t listed = keys.count - first < query->limit ? keys.count - first : query->limit;
     *page =

@@ -7,7 +7,7 @@
 
 #include "broker/base/mem.h"
 
-enum { TEXT_BUFFER_FIRST = 2048, TEXT_BUFFER_SMALL = 64 << 10 };
+enum { TEXT_BUFFER_FIRST = 2048, TEXT_BUFFER_SMALL = 16 << 10 };
 
 void text_buffer_init(struct text_buffer *buffer, size_t maximum)
 {
