@@ -4,8 +4,8 @@
  *     clearwing-relay --pairs 8
  *
  * The first n connections are subscribers, the next one is the publisher; whatever the publisher sends goes to all
- * subscribers unread, or nowhere if there are none: then the end of what it sends is answered by the end of the
- * connection. With --pairs what one connection of a pair sends goes to the other. No protocol, no matching, no limits: a
+ * subscribers unread, or nowhere if there are none: then each 64 KiB are answered with a PONG, so that no more is under
+ * way than with a server. With --pairs what one connection of a pair sends goes to the other. No protocol, no matching, no limits: a
  * server that has to understand the messages cannot be cheaper with the same system calls, so its figure is the limit in
  * the comparison.
  *
@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,7 @@
 enum {
     SUBSCRIBERS_MAX = 10000,
     BLOCK_BYTES = 128 * 1024,
-    UNHEARD_BYTES =
-        256 * 1024, /* room for input that nobody waits for; more would leave the core's cache */
+    PONG_BYTES = 64 * 1024, /* as flow.c has it */
     EVENTS = 64,
     PUBLISHER = -1, /* in place of a subscriber's number */
 };
@@ -45,8 +45,9 @@ static struct {
     size_t done[SUBSCRIBERS_MAX];
     char block[BLOCK_BYTES];
     size_t length;
-    int behind;   /* subscribers that have not got all of the block */
-    bool crossed; /* subscribers 2i and 2i + 1 are a pair, and there is no publisher */
+    int behind;       /* subscribers that have not got all of the block */
+    uint64_t unheard; /* bytes read that go nowhere */
+    bool crossed;     /* subscribers 2i and 2i + 1 are a pair, and there is no publisher */
 } relay;
 
 static void die(const char *what)
@@ -68,10 +69,6 @@ static int listen_somewhere(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    const int room = UNHEARD_BYTES;
-    if (relay.count == 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    }
     if (bind(fd, (struct sockaddr *)&address, length) != 0 || listen(fd, SOMAXCONN) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         die("cannot listen");
@@ -109,20 +106,31 @@ static bool give(int i)
     return true;
 }
 
+/* Where nobody listens the publisher waits for this before it sends more. */
+static void answer(size_t length)
+{
+    uint64_t before = relay.unheard / PONG_BYTES;
+    relay.unheard += length;
+    for (uint64_t i = before; i < relay.unheard / PONG_BYTES; i++) {
+        if (send(relay.publisher, "PONG\r\n", 6, MSG_NOSIGNAL) != 6) {
+            die("the publisher does not read");
+        }
+    }
+}
+
 static void take_block(void)
 {
     ssize_t count = recv(relay.publisher, relay.block, sizeof relay.block, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    if (count <= 0 && relay.count == 0) {
-        close(relay.publisher); /* all of it was read */
-        return;
-    }
     if (count <= 0) {
         exit(0); /* the run is over: the publisher has gone */
     }
     relay.length = (size_t)count;
+    if (relay.count == 0) {
+        answer(relay.length);
+    }
     for (int i = 0; i < relay.count; i++) {
         relay.done[i] = 0;
         if (!give(i)) {
