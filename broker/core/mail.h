@@ -21,8 +21,8 @@ struct mail_carrier {
     /* Takes the mail. True when the receiver's mailbox is over its limit: the sender should slow its producer down. */
     bool (*send)(void *context, unsigned to, struct mail *mail);
     void *context;
-    /* Writes at once what the session's socket takes of its queue, which is large; may find it to have failed, but closes nothing.
-     * NULL: nothing is written before the end of a turn. */
+    /* Writes at once what the session's socket takes of its queue, which is large; may find that it failed, but closes
+     * nothing. NULL: nothing is written before the end of a turn. */
     void (*relieve)(void *context, struct session *session);
 };
 

@@ -24,7 +24,7 @@ struct worker {
     bool *wake; /* by worker: its mailbox was empty when this worker first put mail in */
     bool *full; /* by worker: its mailbox was over its limit when this worker last looked */
     unsigned full_count;
-    uint64_t mailbox_bytes_max; /* of any worker's mailbox; fuller, its senders wait */
+    uint64_t mailbox_bytes_max;   /* of any worker's mailbox; fuller, its senders wait */
     _Atomic uint32_t connections; /* assigned to it; the listener chooses the least loaded */
     char *read_buffer;
 };
