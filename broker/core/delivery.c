@@ -432,6 +432,32 @@ static inline bool deliver(struct delivery *delivery, struct session *from, stru
     return taken;
 }
 
+/* Each step needs what the one before it asked for, so all messages take a step together: their waits overlap. */
+void delivery_fetch_ahead(struct delivery *delivery, const struct session *from,
+                          const struct publish *messages, int count)
+{
+    const struct match_cache *cache = &delivery_account(delivery, from->account)->cache;
+    const struct match_cache_entry *entries[DELIVERY_GROUP];
+    check(count <= DELIVERY_GROUP);
+    for (int i = 0; i < count; i++)
+        __builtin_prefetch(match_cache_set(cache, messages[i].subject_hash));
+    for (int i = 0; i < count; i++) {
+        entries[i] = match_cache_peek(cache, messages[i].subject_hash);
+        __builtin_prefetch(entries[i]);
+        __builtin_prefetch((const char *)entries[i] + 64);
+    }
+    for (int i = 0; i < count; i++)
+        if (entries[i])
+            __builtin_prefetch(entries[i]->match);
+    for (int i = 0; i < count; i++) {
+        if (!entries[i] || entries[i]->match->sub_count == 0)
+            continue;
+        const struct sub *sub = entries[i]->match->subs[0];
+        __builtin_prefetch(&sub->session, 1);
+        __builtin_prefetch(sub->line, 0);
+    }
+}
+
 /* A wide fan-out's receivers do not all lie in the nearest cache: asks for those that come a little later. */
 static inline void fetch_ahead(const struct match *match, uint32_t at)
 {
@@ -448,7 +474,8 @@ uint64_t delivery_publish(struct delivery *delivery, struct session *from,
                           const struct publish *message)
 {
     struct account_worker *part = delivery_account(delivery, from->account);
-    const struct match *match = match_cache_find(&part->cache, message->subject);
+    const struct match *match =
+        match_cache_find(&part->cache, message->subject, message->subject_hash);
     if (!match || match->sub_count == 0)
         return 0;
     struct outgoing_line line = {.message = message, .block = message->block};
@@ -483,7 +510,8 @@ void delivery_no_responders(struct delivery *delivery, struct session *from,
                             const struct publish *message)
 {
     struct account_worker *part = delivery_account(delivery, from->account);
-    const struct match *match = match_cache_find(&part->cache, message->reply);
+    const struct match *match = match_cache_find(
+        &part->cache, message->reply, hash_bytes(message->reply.ptr, message->reply.len));
     for (uint32_t i = 0; match && i < match->plain_count; i++) {
         struct sub *sub = match->subs[i];
         if (sub->session != from || atomic_load_explicit(&sub->gone, memory_order_relaxed))

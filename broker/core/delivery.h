@@ -16,6 +16,7 @@
 
 struct publish {
     struct span subject, reply; /* reply.len 0: none */
+    uint64_t subject_hash;      /* hash_bytes of it; mail needs none */
     /* What stands behind the subject in the publisher's line, if it is as receivers get it: "[<reply> ][<header size> ]<size>\r\n",
      * blanks single. len 0: it is not. Often the payload follows at once. */
     struct span rest;
@@ -23,6 +24,9 @@ struct publish {
     struct span payload;  /* headers and body, then CR LF: len counts these too */
     struct block *block;  /* where the payload lies, or NULL: somewhere that does not last */
 };
+
+/* Messages of one publisher that are looked at together. */
+enum { DELIVERY_GROUP = 16 };
 
 /* What is on its way to one other worker. */
 struct delivery_outgoing {
@@ -70,6 +74,10 @@ void delivery_fini(struct delivery *delivery);
 /* Reads the clocks. */
 void delivery_set_time(struct delivery *delivery);
 
+/* Asks memory for what delivering these messages, at most DELIVERY_GROUP, will need. Changes nothing. Worth it when subjects are
+ * many. */
+void delivery_fetch_ahead(struct delivery *delivery, const struct session *from,
+                          const struct publish *messages, int count);
 /* Delivers to all that are interested. Returns how many it reached, remote ones counted when packed. */
 uint64_t delivery_publish(struct delivery *delivery, struct session *from,
                           const struct publish *message);
@@ -90,6 +98,15 @@ static inline struct account_worker *delivery_account(struct delivery *delivery,
                                                       const struct account *account)
 {
     return account->workers[delivery->index];
+}
+
+/* Whether what matching needs is too much for the nearest caches. */
+static inline bool delivery_subjects_are_many(struct delivery *delivery,
+                                              const struct account *account)
+{
+    enum { MANY = 2048 };
+    const struct match_cache *cache = &delivery_account(delivery, account)->cache;
+    return atomic_load_explicit(&cache->entries, memory_order_relaxed) >= MANY;
 }
 
 /* After queueing: is the session over its limit, or should producers slow down? */

@@ -15,8 +15,8 @@
 
 #include "broker/base/mem.h"
 
-/* SEEN: ten thousand subjects in turn find three of four of their marks again in the next round. */
-enum { WAYS = MATCH_CACHE_WAYS, SETS_MIN = 16, SETS_MAX = 1 << 14, SEEN = 1 << 15 };
+/* SEEN: twenty thousand subjects used in turn find most of their marks again in the next round. */
+enum { WAYS = MATCH_CACHE_WAYS, SETS_MIN = 16, SETS_MAX = 1 << 14, SEEN = 1 << 15, SEEN_WAYS = 4 };
 
 /* What the entries' matches may hold together: a wide queue group is copied into each subject's. */
 enum { BYTES_MAX = 32 << 20 };
@@ -100,15 +100,19 @@ static void grow(struct match_cache *cache)
     cache->set_mask = count - 1;
 }
 
-/* Whether this hash was missed a short time ago; remembers it. */
+/* Whether this hash was missed a short time ago; remembers it. Which older mark of its set has to go changes from miss to
+ * miss, else subjects used in turn could push each other out for ever. */
 static bool seen_lately(struct match_cache *cache, uint64_t hash)
 {
     if (!cache->seen && !(cache->seen = mem_zalloc(SEEN * sizeof *cache->seen)))
         return false;
-    uint16_t *place = &cache->seen[(hash >> 16) % SEEN], mark = (uint16_t)(hash | 1);
-    bool seen = *place == mark;
-    *place = mark;
-    return seen;
+    uint16_t *marks = &cache->seen[(hash >> 16) % SEEN & ~(uint64_t)(SEEN_WAYS - 1)];
+    uint16_t mark = (uint16_t)(hash | 1);
+    for (int way = 0; way < SEEN_WAYS; way++)
+        if (marks[way] == mark)
+            return true;
+    marks[cache->next_mark++ % SEEN_WAYS] = mark;
+    return false;
 }
 
 static int choose_way(struct match_cache *cache, uint64_t hash)

@@ -33,6 +33,7 @@ struct match_cache {
     struct match_cache_set *sets; /* NULL until first used */
     uint32_t set_mask;
     uint16_t *seen; /* parts of the hashes of subjects missed lately; NULL until first used */
+    uint32_t next_mark;
     struct match *scratch;
     size_t scratch_capacity;
     size_t bytes;  /* of the entries' matches */
@@ -45,14 +46,21 @@ struct match_cache {
 void match_cache_init(struct match_cache *cache, struct sublist *list);
 void match_cache_fini(struct match_cache *cache);
 
+/* The set that a hash belongs to; NULL: there is no table. */
+static inline const struct match_cache_set *match_cache_set(const struct match_cache *cache,
+                                                            uint64_t hash)
+{
+    return cache->sets ? &cache->sets[hash & cache->set_mask] : NULL;
+}
+
 /* What matches the subject now, if it is not remembered, or no longer true. NULL only when out of memory. */
 const struct match *match_cache_miss(struct match_cache *cache, struct span subject, uint64_t hash);
 
-/* What matches the subject now. NULL only when out of memory. */
-static inline const struct match *match_cache_find(struct match_cache *cache, struct span subject)
+/* What matches the subject, whose hash_bytes this is, now. NULL only when out of memory. */
+static inline const struct match *match_cache_find(struct match_cache *cache, struct span subject,
+                                                   uint64_t hash)
 {
-    uint64_t hash = hash_bytes(subject.ptr, subject.len);
-    struct match_cache_set *set = cache->sets ? &cache->sets[hash & cache->set_mask] : NULL;
+    const struct match_cache_set *set = match_cache_set(cache, hash);
     uint32_t tag = (uint32_t)(hash >> 32);
     for (int way = 0; set && way < MATCH_CACHE_WAYS; way++) {
         const struct match_cache_entry *entry = set->entries[way];
@@ -65,6 +73,17 @@ static inline const struct match *match_cache_find(struct match_cache *cache, st
         return entry->match;
     }
     return match_cache_miss(cache, subject, hash);
+}
+
+/* For prefetching: what is probably the entry of a hash, or NULL. Reads the set only. */
+static inline const struct match_cache_entry *match_cache_peek(const struct match_cache *cache,
+                                                               uint64_t hash)
+{
+    const struct match_cache_set *set = match_cache_set(cache, hash);
+    for (int way = 0; way < MATCH_CACHE_WAYS; way++)
+        if (set->tags[way] == (uint32_t)(hash >> 32))
+            return set->entries[way];
+    return NULL;
 }
 
 #endif

@@ -5,8 +5,8 @@
  * Copied chunks start small and get larger while the queue is not drained, so that ten thousand receivers of one small message
  * cost ten thousand small chunks, and one busy receiver gets large writes. Invariants:
  *
- *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit. While it grows, the tail's length and messages are
- *     in the queue, so that a message costs one cache line besides its own.
+ *  1. No chunk is empty, but for the tail between outq_reserve and outq_commit. While it grows, the tail's length and messages
+ *     are in the queue, so that a message costs one cache line besides its own.
  *  2. pending_bytes = sum of the chunks' lengths - head_written.
  *  3. head_written < length of head.
  *  4. A chunk of copied bytes begins where a protocol line begins, unless that is a line of INFO; what a line announces lies

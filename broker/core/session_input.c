@@ -17,6 +17,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
+#include "broker/base/hash.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/delivery.h"
@@ -111,6 +112,7 @@ static void begin_publish(struct session *session, const struct proto_command *c
     publish->message = (struct publish){
         .subject = {publish->names, command->subject.len},
         .reply = {behind_subject, command->reply.len},
+        .subject_hash = hash_bytes(command->subject.ptr, command->subject.len),
         .header_size = command->header_size,
         .payload = {block->bytes, (size_t)command->total_size + 2},
         .block = block,
@@ -207,10 +209,13 @@ static const char *do_publish(struct session *session, const struct proto_comman
             begin_publish(session, command, (struct span){at, here});
         return end;
     }
-    struct publish message = {.subject = command->subject,
-                              .reply = command->reply,
-                              .header_size = command->header_size,
-                              .payload = {at, len}};
+    struct publish message = {
+        .subject = command->subject,
+        .reply = command->reply,
+        .subject_hash = hash_bytes(command->subject.ptr, command->subject.len),
+        .header_size = command->header_size,
+        .payload = {at, len},
+    };
     if (!ends_in_crlf(message.payload)) {
         session_fail(session, CLOSE_UNKNOWN_OPERATION);
         return end;
@@ -353,34 +358,64 @@ static const char *continue_line(struct session *session, const char *at, const 
     return at;
 }
 
-/* The quick way through a run of messages that lie whole in the input and are written as all clients write them. Returns where
- * something else begins, which may be a message that is cut off, or is to be refused. */
+/* The next message, if it lies whole in the input, is written as all clients write it, and is to be taken. Returns what is behind
+ * it, or NULL. */
+static inline const char *scan_message(const struct session *session, const char *at,
+                                       const char *end, struct publish *message)
+{
+    const struct options *options = session->delivery->broker->options;
+    struct proto_command command;
+    const char *behind = log_settings.trace ? NULL : proto_scan_publish(at, end, &command);
+    if (!behind)
+        return NULL;
+    size_t len = (size_t)command.total_size + 2;
+    if ((size_t)(end - behind) < len || command.args.len > (size_t)options->max_control_line ||
+        (options->max_payload >= 0 && command.total_size > (uint64_t)options->max_payload) ||
+        command.header_size > command.total_size ||
+        (command.op == PROTO_HPUB && (!session->headers || command.header_size == 0)))
+        return NULL;
+    const char *rest = command.subject.ptr + command.subject.len + 1;
+    *message = (struct publish){
+        .subject = command.subject,
+        .reply = command.reply,
+        .subject_hash = hash_bytes(command.subject.ptr, command.subject.len),
+        .rest = {rest, (size_t)(behind - rest)},
+        .header_size = command.header_size,
+        .payload = {behind, len},
+    };
+    return ends_in_crlf(message->payload) ? behind + len : NULL;
+}
+
+/* The quick way through a run of such messages. Returns where something else begins, which may be a message that is cut off, or
+ * is to be refused. */
 static const char *feed_messages(struct session *session, const char *at, const char *end,
                                  struct batch *batch)
 {
-    const struct options *options = session->delivery->broker->options;
-    size_t max_line = (size_t)options->max_control_line;
-    uint64_t max_payload = options->max_payload >= 0 ? (uint64_t)options->max_payload : UINT64_MAX;
     while (session->close_reason == CLOSE_NONE) {
-        struct proto_command command;
-        const char *behind = proto_scan_publish(at, end, &command);
+        struct publish message;
+        const char *behind = scan_message(session, at, end, &message);
         if (!behind)
             break;
-        size_t len = (size_t)command.total_size + 2;
-        if ((size_t)(end - behind) < len || command.args.len > max_line ||
-            command.total_size > max_payload || command.header_size > command.total_size ||
-            (command.op == PROTO_HPUB && (!session->headers || command.header_size == 0)))
-            break;
-        struct publish message = {.subject = command.subject,
-                                  .reply = command.reply,
-                                  .header_size = command.header_size,
-                                  .payload = {behind, len}};
-        if (!ends_in_crlf(message.payload))
-            break;
-        message.rest.ptr = command.subject.ptr + command.subject.len + 1;
-        message.rest.len = (size_t)(behind - message.rest.ptr);
         session_publish(session, &message, batch);
-        at = behind + len;
+        at = behind;
+    }
+    return at;
+}
+
+/* The same, some messages at a time, so that their waits for memory overlap. */
+static const char *feed_groups(struct session *session, const char *at, const char *end,
+                               struct batch *batch)
+{
+    struct publish group[DELIVERY_GROUP];
+    int count = DELIVERY_GROUP;
+    while (count == DELIVERY_GROUP && session->close_reason == CLOSE_NONE) {
+        const char *behind;
+        for (count = 0; count < DELIVERY_GROUP; count++, at = behind)
+            if (!(behind = scan_message(session, at, end, &group[count])))
+                break;
+        delivery_fetch_ahead(session->delivery, session, group, count);
+        for (int i = 0; i < count && session->close_reason == CLOSE_NONE; i++)
+            session_publish(session, &group[i], batch);
     }
     return at;
 }
@@ -402,7 +437,9 @@ static const char *feed_line(struct session *session, const char *at, const char
 static const char *feed_lines(struct session *session, const char *at, const char *end,
                               struct batch *batch)
 {
-    if (!log_settings.trace)
+    if (delivery_subjects_are_many(session->delivery, session->account))
+        at = feed_groups(session, at, end, batch);
+    else
         at = feed_messages(session, at, end, batch);
     return at < end && session->close_reason == CLOSE_NONE ? feed_line(session, at, end, batch)
                                                            : at;

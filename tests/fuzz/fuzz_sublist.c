@@ -18,7 +18,9 @@ static void match_both_ways(struct state *state, struct span subject)
 {
     check(sublist_match(state->model.list, subject, &state->match, &state->capacity) == 0);
     interest_model_compare(&state->model, subject, state->match);
-    interest_model_compare(&state->model, subject, match_cache_find(&state->cache, subject));
+    interest_model_compare(
+        &state->model, subject,
+        match_cache_find(&state->cache, subject, hash_bytes(subject.ptr, subject.len)));
 }
 
 static void operate(struct state *state, uint8_t operation, struct span text)

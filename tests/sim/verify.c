@@ -188,7 +188,8 @@ void verify_structures(const struct network *network, const char *const *subject
         verify_match(network, fresh, subjects[i]);
         for (unsigned worker = 0; worker < network->broker.worker_count; worker++)
             verify_match(network,
-                         match_cache_find(&account->workers[worker]->cache, span_of(subjects[i])),
+                         match_cache_find(&account->workers[worker]->cache, span_of(subjects[i]),
+                                          hash_bytes(subjects[i], strlen(subjects[i]))),
                          subjects[i]);
     }
     mem_free(fresh);

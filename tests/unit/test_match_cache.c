@@ -35,9 +35,14 @@ static int teardown(void **state)
     return 0;
 }
 
+static const struct match *look_up(struct span subject)
+{
+    return match_cache_find(&cache, subject, hash_bytes(subject.ptr, subject.len));
+}
+
 static const struct match *find(struct span subject)
 {
-    const struct match *match = match_cache_find(&cache, subject);
+    const struct match *match = look_up(subject);
     assert_non_null(match);
     interest_model_compare(&model, subject, match);
     return match;
@@ -73,7 +78,7 @@ static void steady_hits_allocate_nothing(void **state)
     find(SPAN_LITERAL("a"));
     uint64_t before = mem_allocations();
     for (int i = 0; i < 1000; i++)
-        assert_non_null(match_cache_find(&cache, SPAN_LITERAL("a")));
+        assert_non_null(look_up(SPAN_LITERAL("a")));
     assert_int_equal(mem_allocations(), before);
     assert_int_equal(cache.hits, 1000);
 }
@@ -126,6 +131,23 @@ static void counts_fanout(void **state)
 static void numbered(unsigned i, char *out, size_t size)
 {
     snprintf(out, size, "t%u.x", i);
+}
+
+/* Subjects used in turn must not keep each other out for ever, however their marks collide. */
+static void many_subjects_in_turn_settle(void **state)
+{
+    (void)state;
+    enum { MANY = 10000, ROUNDS = 8 };
+    char text[32];
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t before = cache.misses;
+        for (unsigned i = 0; i < MANY; i++) {
+            numbered(i, text, sizeof text);
+            assert_non_null(look_up(span_of(text)));
+        }
+        if (round == ROUNDS - 1)
+            assert_in_range(cache.misses - before, 0, MANY / 50);
+    }
 }
 
 static void grows_and_keeps_what_it_has(void **state)
@@ -188,7 +210,7 @@ static void wide_matches_are_bounded_in_bytes(void **state)
         assert_non_null(interest_model_add(&model, SPAN_LITERAL("*.x"), i % 2 ? "q" : ""));
     for (unsigned i = 0; i < SUBJECTS; i++) {
         numbered(i, text, sizeof text);
-        const struct match *match = match_cache_find(&cache, span_of(text));
+        const struct match *match = look_up(span_of(text));
         assert_int_equal(match->sub_count, INTEREST_MODEL_MAX);
         assert_in_range(cache.bytes, 1, BYTES_MAX);
         if (i % 1000 == 0)
@@ -210,7 +232,7 @@ static void works_without_memory(void **state)
         mem_fail_at(1 + n / SUBJECTS);
         for (unsigned i = 0; i < 12; i++) {
             snprintf(text, sizeof text, "s%u.%u", n % SUBJECTS, i / 3);
-            const struct match *match = match_cache_find(&cache, span_of(text));
+            const struct match *match = look_up(span_of(text));
             if (match)
                 interest_model_compare(&model, span_of(text), match);
             else
@@ -241,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(remembered_when_missed_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(steady_hits_allocate_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_subjects_in_turn_settle, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_when_the_interest_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(counts_fanout, setup, teardown),
         cmocka_unit_test_setup_teardown(grows_and_keeps_what_it_has, setup, teardown),
