@@ -6,6 +6,11 @@ import socket
 import time
 
 
+# What a client library says, with a name of its own.
+CONNECT = (b'CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"name":"crowd-%d","lang":"c","version":"3.9.1",'
+           b'"protocol":1,"echo":true,"headers":true,"no_responders":true}\r\n')
+
+
 def room(wanted):
     """How many connections this process and a broker with the same limit can hold."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -27,7 +32,7 @@ class Crowd:
         new = []
         for _ in range(count):
             one = socket.create_connection((server.host, server.port), timeout=60)
-            one.sendall(b'CONNECT {"verbose":false}\r\nSUB %s 1\r\nPING\r\n' % subject.encode())
+            one.sendall(CONNECT % len(self.sockets) + b"SUB %s 1\r\nPING\r\n" % subject.encode())
             one.setblocking(False)
             self.poll.register(one, select.EPOLLIN)
             self.sockets[one.fileno()] = one
