@@ -5,9 +5,9 @@
  *
  * The first n connections are subscribers, the next one is the publisher; whatever the publisher sends goes to all
  * subscribers unread, or nowhere if there are none: then each 64 KiB are answered with a PONG, so that no more is under
- * way than with a server. With --pairs what one connection of a pair sends goes to the other. No protocol, no matching, no limits: a
- * server that has to understand the messages cannot be cheaper with the same system calls, so its figure is the limit in
- * the comparison.
+ * way than with a server. With --pairs what one connection of a pair sends goes to the other. No protocol, no matching,
+ * no limits: a server that has to understand the messages cannot be cheaper with the same system calls, so its figure is
+ * the limit in the comparison.
  *
  * One block is in flight at a time: it is read from the publisher, and the next read waits until
  * each subscriber has all of it. `done[i]` says how much subscriber i has got; a subscriber whose
