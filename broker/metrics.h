@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "broker/base/base.h"
+#include "broker/base/counter.h"
 
 enum metric_id {
 #define METRIC_WORKER(field, ...) METRIC_##field,
@@ -98,8 +99,7 @@ struct metric_cells {
 /* Owner thread only. */
 static inline void metrics_add(struct metric_cells *cells, enum metric_id id, uint64_t n)
 {
-    uint64_t old = atomic_load_explicit(&cells->value[id], memory_order_relaxed);
-    atomic_store_explicit(&cells->value[id], old + n, memory_order_relaxed);
+    counter_add(&cells->value[id], n);
 }
 
 static inline uint64_t metrics_get(const struct metric_cells *cells, enum metric_id id)

@@ -1,16 +1,12 @@
 /* A counter with one writing thread: any other may read it at any time. A plain add, as no lock or bus is involved.
  *
- * With -DCLEARWING_COUNTERS=0 nothing is counted: a build to measure what counting costs. Not for values that the broker
- * itself acts on. */
+ * Configured with -DCLEARWING_COUNTERS=OFF nothing is counted: a build to measure what counting costs. Not for values that
+ * the broker itself acts on. */
 #ifndef BROKER_BASE_COUNTER_H
 #define BROKER_BASE_COUNTER_H
 
 #include <stdatomic.h>
 #include <stdint.h>
-
-#ifndef CLEARWING_COUNTERS
-#define CLEARWING_COUNTERS 1
-#endif
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 {

@@ -25,11 +25,4 @@ struct account {
 struct account *account_new(const char *name, bool is_system, unsigned workers);
 void account_free(struct account **account);
 
-/* Adds n to a counter of the calling worker's own part. */
-static inline void account_count(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
-
 #endif

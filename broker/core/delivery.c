@@ -80,18 +80,6 @@ uint64_t delivery_random(struct delivery *delivery)
     return delivery->random = x;
 }
 
-void delivery_count(struct delivery *delivery, struct account *account)
-{
-    if (delivery->out_msgs == 0)
-        return;
-    struct account_worker *part = delivery_account(delivery, account);
-    account_count(&part->out_msgs, delivery->out_msgs);
-    account_count(&part->out_bytes, delivery->out_bytes);
-    metrics_add(&delivery->cells, METRIC_out_msgs, delivery->out_msgs);
-    metrics_add(&delivery->cells, METRIC_out_bytes, delivery->out_bytes);
-    delivery->out_msgs = delivery->out_bytes = 0;
-}
-
 /* ---- the line ---- */
 
 static char *append_number(char *at, uint32_t number)
@@ -221,8 +209,8 @@ static COLD bool hold_back(struct delivery *delivery, struct session *from, cons
         bool full = outq_pending_bytes(&to->out) >= (uint64_t)options->max_pending;
         int64_t wait_ns = full ? STALL_FULL_NS : STALL_NS;
         from->stall_ns += wait_ns;
-        session_add(&from->stalled, 1);
-        session_add(&from->stalled_ns, (uint64_t)wait_ns);
+        counter_add(&from->stalled, 1);
+        counter_add(&from->stalled_ns, (uint64_t)wait_ns);
         atomic_store_explicit(&from->stalled_by, to->cid, memory_order_relaxed);
         atomic_fetch_add_explicit(&to->stalls, 1, memory_order_relaxed);
         metrics_add(&delivery->cells, METRIC_stalled_clients, 1);
@@ -269,14 +257,10 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         fail_without_memory(delivery, from, sub);
         return false;
     }
-    uint64_t bytes = line->message->payload.len - 2 - (headers ? 0 : line->message->header_size);
-    outq_count_message(&to->out);
-    atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
-    session_add(&to->out_msgs, 1);
-    session_add(&to->out_bytes, bytes);
-    atomic_store_explicit(&to->last_activity_wall_ns, delivery->now_wall_ns, memory_order_relaxed);
-    delivery->out_msgs++;
-    delivery->out_bytes += bytes;
+    outq_count_message(&to->out,
+                       line->message->payload.len - 2 - (headers ? 0 : line->message->header_size));
+    if (CLEARWING_COUNTERS || max > 0)
+        atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
     if (!to->touched)
         session_touch(to);
     session_check_pending(to);
@@ -348,7 +332,6 @@ void delivery_receive(struct delivery *delivery, const struct publish *message,
     for (uint32_t i = 0; i < count; i++)
         if (!deliver_local(delivery, NULL, targets[i], &line))
             drops_mail(delivery, targets[i]);
-    delivery_count(delivery, targets[0]->session->account);
     if (line.own_block)
         block_unref(line.block);
 }
@@ -529,7 +512,7 @@ void delivery_no_responders(struct delivery *delivery, struct session *from,
         at = append_bytes(at, sub_sid(sub));
         append_bytes(at, SPAN_LITERAL(status));
         outq_commit(&from->out, len);
-        outq_count_message(&from->out);
+        outq_count_status(&from->out);
         session_touch(from);
         session_check_pending(from);
         metrics_add(&delivery->cells, METRIC_no_responders, 1);

@@ -61,7 +61,6 @@ struct delivery {
     struct delivery_outgoing *outgoing; /* by worker */
     unsigned *addressed;                /* workers with something outgoing */
     unsigned addressed_count;
-    uint64_t out_msgs, out_bytes; /* since the last delivery_count */
 
     /* Who refused the message that a queue group is being tried for, last; NULL: nobody. drops.c's. */
     struct session *refused_by;
@@ -90,8 +89,6 @@ void delivery_receive(struct delivery *delivery, const struct publish *message,
 /* Tells a requester that nobody listens, if it asked to be told. */
 void delivery_no_responders(struct delivery *delivery, struct session *from,
                             const struct publish *message);
-/* Moves what was delivered since the last call into the counters of worker and account. */
-void delivery_count(struct delivery *delivery, struct account *account);
 
 /* The worker's part of an account. */
 static inline struct account_worker *delivery_account(struct delivery *delivery,

@@ -17,7 +17,7 @@
 void drops_count(struct delivery *delivery, struct session *session, enum drop_reason reason,
                  uint64_t msgs)
 {
-    session_add(&delivery->dropped[reason], msgs);
+    counter_add(&delivery->dropped[reason], msgs);
     metrics_add(&delivery->cells, METRIC_dropped_msgs, msgs);
     atomic_fetch_add_explicit(&session->dropped_msgs, msgs, memory_order_relaxed);
 }

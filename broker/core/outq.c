@@ -71,8 +71,8 @@ static void settle(struct outq *queue)
         return;
     if (!tail->block)
         tail->len = (uint32_t)(queue->at - tail->bytes);
-    tail->msgs += queue->new_msgs;
-    queue->new_msgs = 0;
+    tail->msgs += (uint32_t)(queue->msgs - queue->settled_msgs);
+    queue->settled_msgs = queue->msgs;
 }
 
 /* Makes the chunk, if any, the tail to add to. */
@@ -143,6 +143,12 @@ int outq_append_block(struct outq *queue, struct outq_pool *pool, struct block *
     link_tail(queue, chunk);
     add_pending(queue, bytes.len);
     return 0;
+}
+
+void outq_count_status(struct outq *queue)
+{
+    settle(queue);
+    queue->tail->msgs++;
 }
 
 void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len)
@@ -254,7 +260,7 @@ void outq_clear(struct outq *queue, struct outq_pool *pool)
         queue->head = next;
     }
     let_grow(queue, NULL);
-    queue->new_msgs = 0;
+    queue->settled_msgs = queue->msgs;
     queue->head_written = 0;
     atomic_store_explicit(&queue->pending_bytes, 0, memory_order_relaxed);
 }

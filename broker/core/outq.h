@@ -10,6 +10,7 @@
 
 #include "broker/base/base.h"
 #include "broker/base/block.h"
+#include "broker/base/counter.h"
 
 enum { OUTQ_CHUNK_SIZES = 4 };
 
@@ -34,10 +35,11 @@ struct outq {
     /* What a message to a growing tail needs: the tail learns of it when somebody asks (settle, in outq.c). */
     char *at, *limit; /* where the tail ends and how far it may grow; equal if it may not */
     _Atomic uint64_t pending_bytes;
-    uint32_t new_msgs; /* ended in the tail since it was told */
+    uint64_t msgs, bytes; /* messages that were ever queued, and their header and payload bytes */
 
     struct outq_chunk *head, *tail;
-    size_t head_written; /* bytes of head already on the socket */
+    uint64_t settled_msgs; /* those that the chunks know of */
+    size_t head_written;   /* bytes of head already on the socket */
 };
 
 static inline uint64_t outq_pending_bytes(const struct outq *queue)
@@ -69,11 +71,17 @@ static inline void outq_commit(struct outq *queue, size_t len)
                           memory_order_relaxed);
 }
 
-/* Says that a message, of MSG or HMSG, ends with what was just committed or appended. */
-static inline void outq_count_message(struct outq *queue)
+/* Says that a message, of MSG or HMSG, ends with what was just committed or appended. bytes: of its header and payload. */
+static inline void outq_count_message(struct outq *queue, size_t bytes)
 {
-    queue->new_msgs++;
+    if (!CLEARWING_COUNTERS)
+        return;
+    queue->msgs++;
+    queue->bytes += bytes;
 }
+
+/* The same of a message of the broker's own, which is not among those that msgs and bytes count. */
+void outq_count_status(struct outq *queue);
 
 /* Takes what was just committed, of len bytes, back. */
 void outq_take_back(struct outq *queue, struct outq_pool *pool, size_t len);

@@ -32,6 +32,37 @@ void session_touch(struct session *session)
     session->delivery->touched = session;
 }
 
+void session_count_out(struct session *session)
+{
+    struct delivery *delivery = session->delivery;
+    uint64_t msgs =
+        session->out.msgs - atomic_load_explicit(&session->out_msgs, memory_order_relaxed);
+    uint64_t bytes =
+        session->out.bytes - atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+    if (msgs == 0)
+        return;
+    struct account_worker *part = delivery_account(delivery, session->account);
+    counter_add(&session->out_msgs, msgs);
+    counter_add(&session->out_bytes, bytes);
+    counter_add(&part->out_msgs, msgs);
+    counter_add(&part->out_bytes, bytes);
+    metrics_add(&delivery->cells, METRIC_out_msgs, msgs);
+    metrics_add(&delivery->cells, METRIC_out_bytes, bytes);
+    atomic_store_explicit(&session->last_activity_wall_ns, delivery->now_wall_ns,
+                          memory_order_relaxed);
+}
+
+struct session *session_take_touched(struct delivery *delivery)
+{
+    struct session *session = delivery->touched;
+    if (!session)
+        return NULL;
+    delivery->touched = session->next_touched;
+    session->touched = false;
+    session_count_out(session);
+    return session;
+}
+
 void session_send(struct session *session, struct span text)
 {
     if (session->close_reason != CLOSE_NONE)
@@ -78,7 +109,7 @@ void session_fail(struct session *session, enum close_reason reason)
         metrics_add(&delivery->cells, METRIC_stale_connections, 1);
     if (reason == CLOSE_SLOW_PENDING || reason == CLOSE_SLOW_DEADLINE) {
         metrics_add(&delivery->cells, METRIC_slow_consumers, 1);
-        account_count(&delivery_account(delivery, session->account)->slow_consumers, 1);
+        counter_add(&delivery_account(delivery, session->account)->slow_consumers, 1);
     }
     session_touch(session);
 }
@@ -178,7 +209,7 @@ int session_init(struct session *session, struct delivery *delivery, uint64_t ci
     atomic_store_explicit(&delivery->sessions, session, memory_order_release);
     metrics_add(&delivery->cells, METRIC_connections, 1);
     metrics_add(&delivery->cells, METRIC_total_connections, 1);
-    account_count(&delivery_account(delivery, session->account)->connections, 1);
+    counter_add(&delivery_account(delivery, session->account)->connections, 1);
     return queue_info(session);
 }
 
@@ -250,12 +281,13 @@ void session_close(struct session *session, enum close_reason reason)
 {
     struct delivery *delivery = session->delivery;
     session->close_reason = reason;
+    session_count_out(session);
     delivery_set_time(delivery);
     drops_queue(delivery, session);
     remember(session, reason);
-    session_add(&delivery->closed[reason], 1);
+    counter_add(&delivery->closed[reason], 1);
     metrics_add(&delivery->cells, METRIC_connections, (uint64_t)-1);
-    account_count(&delivery_account(delivery, session->account)->connections, (uint64_t)-1);
+    counter_add(&delivery_account(delivery, session->account)->connections, (uint64_t)-1);
     session_drop_subs(session);
     outq_clear(&session->out, &delivery->pool);
     if (atomic_load_explicit(&session->gated, memory_order_relaxed))

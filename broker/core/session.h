@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "broker/base/base.h"
+#include "broker/base/counter.h"
 #include "broker/base/garbage.h"
 #include "broker/close_reasons.h"
 #include "broker/core/outq.h"
@@ -33,8 +34,6 @@ struct session {
     bool touched;                   /* stands on the worker's touched list */
     bool headers, echo;             /* as CONNECT said */
     _Atomic bool gated;             /* over 75 % of max_pending: producers are held back */
-    _Atomic uint64_t out_msgs, out_bytes;
-    _Atomic int64_t last_activity_wall_ns;
     struct outq out;
 
     struct garbage garbage;
@@ -52,10 +51,11 @@ struct session {
     struct client_info *_Atomic info;
     struct sub *_Atomic subs; /* a list by sub->next */
     _Atomic uint32_t sub_count;
-    _Atomic uint64_t in_msgs, in_bytes;
+    _Atomic uint64_t in_msgs, in_bytes, out_msgs,
+        out_bytes; /* out: as of the end of the last turn */
     _Atomic uint64_t stalled, stalled_ns,
         stalled_by; /* how often and how long it was held back; by which cid last */
-    _Atomic int64_t rtt_ns;
+    _Atomic int64_t last_activity_wall_ns, rtt_ns;
 
     /* Any thread reads, any worker adds. */
     _Atomic uint64_t stalls;       /* times a publisher was held back because of this one */
@@ -115,16 +115,15 @@ void session_fini(struct session *session);
 
 /* Used by delivery: queued output is to be looked after at the end of the turn. */
 void session_touch(struct session *session);
+/* Moves what was queued since the last time into the counters of session, worker and account. */
+void session_count_out(struct session *session);
+/* The next one to look after, taken off the list and with its counters brought up to date; NULL: no more. For the embedder, at
+ * the end of its turn. */
+struct session *session_take_touched(struct delivery *delivery);
 /* The queue is over 75 % of max_pending: holds producers back, or finds it a slow consumer. */
 void session_over_gate(struct session *session);
 /* Used by delivery: the subscription got all it asked for. */
 void session_remove_sub(struct session *session, struct sub *sub);
-
-static inline void session_add(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
 
 /* ---- session_input.c, session_subs.c, session_connect.c: parts of the session ---- */
 

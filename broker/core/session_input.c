@@ -69,8 +69,10 @@ static void session_publish(struct session *session, const struct publish *messa
                             struct batch *batch)
 {
     struct delivery *delivery = session->delivery;
-    batch->msgs++;
-    batch->bytes += message->payload.len - 2;
+    if (CLEARWING_COUNTERS) {
+        batch->msgs++;
+        batch->bytes += message->payload.len - 2;
+    }
     if (log_settings.trace)
         trace_publish(session, message);
     if (session->pedantic && !subject_valid_literal(message->subject))
@@ -87,7 +89,7 @@ static void session_publish(struct session *session, const struct publish *messa
         session_acknowledge(session);
     if (delivery_publish(delivery, session, message) > 0)
         return;
-    batch->unmatched++;
+    batch->unmatched += CLEARWING_COUNTERS;
     if (session->no_responders && message->reply.len > 0)
         delivery_no_responders(delivery, session, message);
 }
@@ -450,18 +452,17 @@ static void batch_end(struct session *session, const struct batch *batch)
     struct delivery *delivery = session->delivery;
     session->last_input_ns = delivery->now_mono_ns;
     if (batch->msgs > 0) {
-        session_add(&session->in_msgs, batch->msgs);
-        session_add(&session->in_bytes, batch->bytes);
+        counter_add(&session->in_msgs, batch->msgs);
+        counter_add(&session->in_bytes, batch->bytes);
         struct account_worker *part = delivery_account(delivery, session->account);
-        account_count(&part->in_msgs, batch->msgs);
-        account_count(&part->in_bytes, batch->bytes);
+        counter_add(&part->in_msgs, batch->msgs);
+        counter_add(&part->in_bytes, batch->bytes);
         metrics_add(&delivery->cells, METRIC_in_msgs, batch->msgs);
         metrics_add(&delivery->cells, METRIC_in_bytes, batch->bytes);
         metrics_add(&delivery->cells, METRIC_unmatched_msgs, batch->unmatched);
         atomic_store_explicit(&session->last_activity_wall_ns, delivery->now_wall_ns,
                               memory_order_relaxed);
     }
-    delivery_count(delivery, session->account);
     if (delivery->addressed_count > 0)
         delivery_send_parcels(delivery, session);
 }

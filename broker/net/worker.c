@@ -146,11 +146,8 @@ static void wake_others(struct worker *worker)
 static void flush_touched(struct worker *worker)
 {
     struct session *session;
-    while ((session = worker->delivery->touched) != NULL) {
-        worker->delivery->touched = session->next_touched;
-        session->touched = false;
+    while ((session = session_take_touched(worker->delivery)) != NULL)
         conn_flush(session);
-    }
 }
 
 static void on_end_of_turn(uv_prepare_t *hook)
@@ -249,10 +246,8 @@ static void open_stop(struct mail *mail, struct delivery *receiver)
     struct worker *worker = self->worker;
     struct session *session;
     /* First of all, so that no close has to look for its place in this list. */
-    while ((session = receiver->touched) != NULL) {
-        receiver->touched = session->next_touched;
-        session->touched = false;
-    }
+    while (session_take_touched(receiver))
+        ;
     while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
         conn_close(session, CLOSE_SHUTDOWN);
     uv_stop(&worker->loop);

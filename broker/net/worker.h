@@ -10,7 +10,7 @@
 #include "broker/core/delivery.h"
 #include "broker/net/mailbox.h"
 
-enum { WORKER_READ_BYTES = 65536 };
+enum { WORKER_READ_BYTES = 128 << 10 };
 
 struct worker {
     struct delivery *delivery;

@@ -46,8 +46,15 @@ size_t network_mail_waiting(const struct network *network, unsigned from, unsign
     return (size_t)(network->model->sent[from][to] - network->model->opened[from][to]);
 }
 
+void network_count(const struct delivery *delivery)
+{
+    for (struct session *session = delivery->touched; session; session = session->next_touched)
+        session_count_out(session);
+}
+
 static uint64_t deliveries_and_drops(const struct delivery *delivery)
 {
+    network_count(delivery);
     return metrics_get(&delivery->cells, METRIC_out_msgs) +
            metrics_get(&delivery->cells, METRIC_dropped_msgs);
 }
@@ -305,11 +312,8 @@ void network_flush(struct network *network, unsigned worker, size_t most)
     struct delivery *delivery = network->broker.deliveries[worker];
     struct session *session;
     delivery_set_time(delivery);
-    while ((session = delivery->touched) != NULL) {
-        delivery->touched = session->next_touched;
-        session->touched = false;
+    while ((session = session_take_touched(delivery)) != NULL)
         flush_client(network, connection_of(session)->client, most);
-    }
     if (!delivery->garbage.head)
         return;
     struct network_garbage *batch = calloc(1, sizeof *batch);

@@ -45,6 +45,8 @@ struct model_client *network_connect(struct network *network, unsigned worker);
 void network_feed(struct network *network, struct model_client *client, size_t len);
 /* Appends to the texts what sessions have queued since the last call, and checks the queues. */
 void network_observe(struct network *network);
+/* Brings the counters of the worker's sessions up to date, as the end of its turn does. */
+void network_count(const struct delivery *delivery);
 size_t network_mail_waiting(const struct network *network, unsigned from, unsigned to);
 void network_open_mail(struct network *network, unsigned from, unsigned to);
 /* The end of a worker's turn: writes to each client that has something new, at most `most` bytes,

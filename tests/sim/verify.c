@@ -92,6 +92,8 @@ static void verify_worker(const struct network *network, unsigned index)
 
 void verify_step(const struct network *network)
 {
+    for (unsigned i = 0; i < network->broker.worker_count; i++)
+        network_count(network->broker.deliveries[i]);
     for (const struct model_client *client = network->model->clients; client; client = client->next)
         if (client->session)
             verify_client(client);

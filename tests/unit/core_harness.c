@@ -231,11 +231,8 @@ void harness_turn(struct harness *harness, unsigned worker)
         box->mails[i]->open(box->mails[i], delivery);
     box->count = 0;
     struct session *session;
-    while ((session = delivery->touched) != NULL) {
-        delivery->touched = session->next_touched;
-        session->touched = false;
+    while ((session = session_take_touched(delivery)) != NULL)
         flush_client(container_of(session, struct harness_conn, session)->client);
-    }
 }
 
 static bool anything_to_do(const struct harness *harness)

@@ -90,7 +90,7 @@ static void step(struct outq *queue, struct outq_pool *pool, struct bytes *model
         fill(room, used);
         bytes_add(model, room, used);
         outq_commit(queue, used);
-        outq_count_message(queue);
+        outq_count_message(queue, 1);
         break;
     }
     case 2: {
@@ -183,7 +183,7 @@ static void queue_message(struct outq *queue, struct outq_pool *pool, struct end
     } else {
         queue_text(queue, pool, ends, text, len);
     }
-    outq_count_message(queue);
+    outq_count_message(queue, 1);
     ends->at[ends->count++] = ends->queued;
 }
 
@@ -245,7 +245,7 @@ static void a_message_is_taken_back(void **state)
         assert_int_equal(outq_pending_bytes(&queue), before);
         assert_int_equal(outq_unsent_messages(&queue), unsent);
         assert_int_equal(outq_append(&queue, &pool, (struct span){text, strlen(text)}), 0);
-        outq_count_message(&queue);
+        outq_count_message(&queue, 1);
         assert_int_equal(outq_unsent_messages(&queue), unsent + 1);
     }
     outq_clear(&queue, &pool);
