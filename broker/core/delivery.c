@@ -33,6 +33,10 @@ enum { LINE_SLACK = 40 };
 
 struct outgoing_line {
     const struct publish *message;
+    /* Rest and payload, if they are to be copied and lie behind each other; len 0: they do not. */
+    struct span tail;
+    bool headers;   /* the message has some */
+    uint64_t bytes; /* of headers and body */
     /* The payload's, made when first needed; one reference held here if own_block. */
     struct block *block;
     bool own_block;
@@ -107,6 +111,19 @@ static struct block *line_block(struct outgoing_line *line)
     return line->block;
 }
 
+static inline struct outgoing_line line_of(const struct publish *message)
+{
+    struct span rest = message->rest, payload = message->payload;
+    bool copied = payload.len <= COPY_MAX && rest.len > 0 && rest.ptr + rest.len == payload.ptr;
+    return (struct outgoing_line){
+        .message = message,
+        .tail = {rest.ptr, copied ? rest.len + payload.len : 0},
+        .headers = message->header_size > 0,
+        .bytes = payload.len - 2,
+        .block = message->block,
+    };
+}
+
 /* Queues the last `len` bytes of the payload as a piece of its block; false when out of memory. */
 static COLD bool queue_shared(struct delivery *delivery, struct session *to,
                               struct outgoing_line *line, size_t len)
@@ -155,36 +172,39 @@ static COLD bool queue_composed(struct delivery *delivery, struct session *to,
     return false;
 }
 
+static inline size_t start_len(const struct sub *sub, const struct publish *message, bool headers)
+{
+    return SUB_SUBJECT_AT - (size_t)!headers + message->subject.len + sub->sid_len + 2;
+}
+
+/* The line up to and with the blank behind the sid; returns its end. */
+static inline char *append_start(char *at, const struct sub *sub, const struct publish *message,
+                                 bool headers)
+{
+    if (sub->literal)
+        return append_bytes(
+            at, (struct span){sub_operation(sub, headers).ptr, start_len(sub, message, headers)});
+    at = append_bytes(at, sub_operation(sub, headers));
+    at = append_bytes(at, message->subject);
+    return append_bytes(at, sub_blank_sid_blank(sub));
+}
+
 /* Queues one message; false when out of memory. */
-static inline bool queue_message(struct delivery *delivery, struct session *to,
-                                 const struct sub *sub, struct outgoing_line *line, bool headers)
+static bool queue_message(struct delivery *delivery, struct session *to, const struct sub *sub,
+                          struct outgoing_line *line, bool headers)
 {
     const struct publish *message = line->message;
     struct span rest = message->rest, payload = message->payload;
     if (rest.len == 0 || headers != (message->header_size > 0))
         return queue_composed(delivery, to, sub, line, headers);
     bool copied = payload.len <= COPY_MAX;
-    size_t len = SUB_SUBJECT_AT - !headers + message->subject.len + sub->sid_len + 2 + rest.len +
-                 (copied ? payload.len : 0);
+    size_t len = start_len(sub, message, headers) + rest.len + (copied ? payload.len : 0);
     char *at = outq_reserve(&to->out, &delivery->pool, len);
     if (!at)
         return false;
-    struct span start = sub_operation(sub, headers);
-    if (sub->literal) {
-        start.len += message->subject.len + sub->sid_len + 2;
-        at = append_bytes(at, start);
-    } else {
-        at = append_bytes(at, start);
-        at = append_bytes(at, message->subject);
-        at = append_bytes(at, sub_blank_sid_blank(sub));
-    }
-    if (copied && rest.ptr + rest.len == payload.ptr) {
-        memcpy(at, rest.ptr, rest.len + payload.len);
-    } else {
-        at = append_bytes(at, rest);
-        if (copied)
-            memcpy(at, payload.ptr, payload.len);
-    }
+    at = append_bytes(append_start(at, sub, message, headers), rest);
+    if (copied)
+        memcpy(at, payload.ptr, payload.len);
     outq_commit(&to->out, len);
     if (copied || queue_shared(delivery, to, line, payload.len))
         return true;
@@ -235,9 +255,9 @@ static COLD void fail_without_memory(struct delivery *delivery, const struct ses
         drops_refuse(delivery, sub, drop_reasons_of_close(CLOSE_OUT_OF_MEMORY));
 }
 
-/* from: the publisher; NULL: the message came as mail. */
-static bool deliver_local(struct delivery *delivery, struct session *from, struct sub *sub,
-                          struct outgoing_line *line)
+/* With all that a delivery may have to look at. from: the publisher; NULL: the message came as mail. */
+static bool deliver_with_care(struct delivery *delivery, struct session *from, struct sub *sub,
+                              struct outgoing_line *line)
 {
     struct session *to = sub->session;
     if (to->close_reason != CLOSE_NONE || atomic_load_explicit(&sub->gone, memory_order_relaxed))
@@ -257,8 +277,7 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
         fail_without_memory(delivery, from, sub);
         return false;
     }
-    outq_count_message(&to->out,
-                       line->message->payload.len - 2 - (headers ? 0 : line->message->header_size));
+    outq_count_message(&to->out, line->bytes - (headers ? 0 : line->message->header_size));
     if (CLEARWING_COUNTERS || max > 0)
         atomic_store_explicit(&sub->delivered, delivered + 1, memory_order_relaxed);
     if (!to->touched)
@@ -266,6 +285,30 @@ static bool deliver_local(struct delivery *delivery, struct session *from, struc
     session_check_pending(to);
     if (max > 0 && delivered + 1 >= max)
         session_remove_sub(to, sub);
+    return true;
+}
+
+/* The short way, as most go: nothing is to be looked at, and there is room. */
+static inline bool deliver_local(struct delivery *delivery, struct session *from, struct sub *sub,
+                                 struct outgoing_line *line)
+{
+    struct session *to = sub->session;
+    struct span tail = line->tail;
+    size_t len = start_len(sub, line->message, line->headers) + tail.len;
+    if (tail.len == 0 || (size_t)(to->out.limit - to->out.at) < len ||
+        to->close_reason != CLOSE_NONE || (line->headers && !to->headers) ||
+        atomic_load_explicit(&sub->gone, memory_order_relaxed) ||
+        atomic_load_explicit(&to->gated, memory_order_relaxed) ||
+        atomic_load_explicit(&sub->max, memory_order_relaxed) > 0)
+        return deliver_with_care(delivery, from, sub, line);
+    char *at = append_start(to->out.at, sub, line->message, line->headers);
+    memcpy(at, tail.ptr, tail.len);
+    outq_commit(&to->out, len);
+    outq_count_message(&to->out, line->bytes);
+    counter_add(&sub->delivered, 1);
+    if (!to->touched)
+        session_touch(to);
+    session_check_pending(to);
     return true;
 }
 
@@ -328,7 +371,7 @@ static bool address_remote(struct delivery *delivery, struct session *from, stru
 void delivery_receive(struct delivery *delivery, const struct publish *message,
                       struct sub *const *targets, uint32_t count)
 {
-    struct outgoing_line line = {.message = message, .block = message->block};
+    struct outgoing_line line = line_of(message);
     for (uint32_t i = 0; i < count; i++)
         if (!deliver_local(delivery, NULL, targets[i], &line))
             drops_mail(delivery, targets[i]);
@@ -453,15 +496,10 @@ static inline void fetch_ahead(const struct match *match, uint32_t at)
     __builtin_prefetch(match->subs[at + SESSIONS_AHEAD]->session, 1);
 }
 
-uint64_t delivery_publish(struct delivery *delivery, struct session *from,
-                          const struct publish *message)
+uint64_t delivery_deliver(struct delivery *delivery, struct session *from,
+                          const struct publish *message, const struct match *match)
 {
-    struct account_worker *part = delivery_account(delivery, from->account);
-    const struct match *match =
-        match_cache_find(&part->cache, message->subject, message->subject_hash);
-    if (!match || match->sub_count == 0)
-        return 0;
-    struct outgoing_line line = {.message = message, .block = message->block};
+    struct outgoing_line line = line_of(message);
     uint64_t reached = 0;
     bool mailed = false;
     for (uint32_t i = 0; i < match->plain_count; i++) {

@@ -77,9 +77,9 @@ void delivery_set_time(struct delivery *delivery);
  * many. */
 void delivery_fetch_ahead(struct delivery *delivery, const struct session *from,
                           const struct publish *messages, int count);
-/* Delivers to all that are interested. Returns how many it reached, remote ones counted when packed. */
-uint64_t delivery_publish(struct delivery *delivery, struct session *from,
-                          const struct publish *message);
+/* Delivers to those that match. Returns how many it reached, remote ones counted when packed. */
+uint64_t delivery_deliver(struct delivery *delivery, struct session *from,
+                          const struct publish *message, const struct match *match);
 /* Sends what was packed for other workers; from is slowed down if one of their mailboxes is over its limit. Before anything that
  * tells the publisher that its messages were taken. */
 void delivery_send_parcels(struct delivery *delivery, struct session *from);
@@ -95,6 +95,15 @@ static inline struct account_worker *delivery_account(struct delivery *delivery,
                                                       const struct account *account)
 {
     return account->workers[delivery->index];
+}
+
+/* Delivers to all that are interested, as delivery_deliver. */
+static inline uint64_t delivery_publish(struct delivery *delivery, struct session *from,
+                                        const struct publish *message)
+{
+    struct match_cache *cache = &delivery_account(delivery, from->account)->cache;
+    const struct match *match = match_cache_find(cache, message->subject, message->subject_hash);
+    return match && match->sub_count > 0 ? delivery_deliver(delivery, from, message, match) : 0;
 }
 
 /* Whether what matching needs is too much for the nearest caches. */

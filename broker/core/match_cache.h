@@ -39,6 +39,7 @@ struct match_cache {
     size_t bytes;  /* of the entries' matches */
     uint32_t hand; /* where to look next for an entry to give up, if they are too many */
 
+    uint64_t new_hits; /* since match_cache_count */
     _Atomic uint64_t hits, misses, entries;
     _Atomic uint64_t fanout_sum, fanout_max; /* over the entries; max over all matches so far */
 };
@@ -69,10 +70,17 @@ static inline const struct match *match_cache_find(struct match_cache *cache, st
             continue;
         if (!sublist_generation_is(cache->list, entry->generation_slot, entry->generation))
             break;
-        counter_add(&cache->hits, 1);
+        cache->new_hits += CLEARWING_COUNTERS;
         return entry->match;
     }
     return match_cache_miss(cache, subject, hash);
+}
+
+/* Brings hits up to date. */
+static inline void match_cache_count(struct match_cache *cache)
+{
+    counter_add(&cache->hits, cache->new_hits);
+    cache->new_hits = 0;
 }
 
 /* For prefetching: what is probably the entry of a hash, or NULL. Reads the set only. */

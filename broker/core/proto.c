@@ -6,12 +6,10 @@
  */
 #include "broker/core/proto.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "broker/core/proto_scan.h"
 
-/* The scan's step; the most fields of a line; the shortest line. */
-enum { SCAN_BYTES = 32, SCAN_FIELDS = 4, SCAN_LEAST = sizeof "PUB a 0\r\n" - 1 };
+/* The most fields of a line that is scanned; the shortest line. */
+enum { SCAN_FIELDS = 4, SCAN_LEAST = sizeof "PUB a 0\r\n" - 1 };
 
 enum tail {
     TAIL_IGNORED,
@@ -108,21 +106,6 @@ static int split(struct span args, struct span *fields, int most)
     }
 }
 
-/* One to nine decimal digits. */
-static inline bool parse_size(struct span text, uint32_t *out)
-{
-    if (text.len - 1 > 8) /* none wraps around */
-        return false;
-    uint32_t value = 0, not_digits = 0;
-    for (const char *at = text.ptr; at < text.ptr + text.len; at++) {
-        uint32_t digit = (uint32_t)(unsigned char)*at - '0';
-        not_digits |= digit > 9;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return !not_digits;
-}
-
 static bool parse_pub(struct proto_command *out)
 {
     struct span fields[3];
@@ -131,39 +114,18 @@ static bool parse_pub(struct proto_command *out)
         return false;
     out->subject = fields[0];
     out->reply = count == 3 ? fields[1] : (struct span){NULL, 0};
-    return parse_size(fields[count - 1], &out->total_size);
+    return proto_parse_size(fields[count - 1], &out->total_size);
 }
 
-/* ---- the form that all clients send ---- */
-
-/* One bit for each of the 32 bytes that is a blank or a control character. */
-#ifdef __SSE2__
-static inline uint32_t separators(const char *at)
-{
-    __m128i blanks = _mm_set1_epi8(' ');
-    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
-    low = _mm_cmpeq_epi8(_mm_min_epu8(low, blanks), low);
-    high = _mm_cmpeq_epi8(_mm_min_epu8(high, blanks), high);
-    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
-}
-#else
-static inline uint32_t separators(const char *at)
-{
-    uint32_t bits = 0;
-    for (unsigned i = 0; i < SCAN_BYTES; i++)
-        bits |= (uint32_t)((unsigned char)at[i] <= ' ') << i;
-    return bits;
-}
-#endif
+/* ---- the form that all clients send, where it is not the shortest: proto_scan.h ---- */
 
 /* The same where fewer bytes are left. */
 static COLD uint32_t last_separators(const char *at, const char *end)
 {
-    char bytes[SCAN_BYTES];
+    char bytes[PROTO_SCAN_BYTES];
     memset(bytes, 'x', sizeof bytes);
     memcpy(bytes, at, (size_t)(end - at));
-    return separators(bytes);
+    return proto_separators(bytes);
 }
 
 /* The fields between the line's start and its blanks and CR; false when one is empty or they are too few or many. */
@@ -182,34 +144,15 @@ static inline bool scan_fields(const char *start, const char *const *stops, int 
     const char *size = stops[count - 2] + 1;
     if (headers) {
         const char *header_size = stops[count - 3] + 1;
-        if (!parse_size((struct span){header_size, (size_t)(size - 1 - header_size)},
-                        &out->header_size))
+        if (!proto_parse_size((struct span){header_size, (size_t)(size - 1 - header_size)},
+                              &out->header_size))
             return false;
     }
-    return parse_size((struct span){size, (size_t)(stops[count - 1] - size)}, &out->total_size);
+    return proto_parse_size((struct span){size, (size_t)(stops[count - 1] - size)},
+                            &out->total_size);
 }
 
-/* "subject size CR LF" within the first bytes, which is the shortest way of all. */
-static inline const char *scan_short(const char *start, uint32_t bits, struct proto_command *out)
-{
-    uint32_t behind_first = bits & (bits - 1);
-    if (!behind_first)
-        return NULL;
-    const char *blank = start + __builtin_ctz(bits), *stop = start + __builtin_ctz(behind_first);
-    if (blank == start || *blank != ' ' || stop[0] != '\r' || stop + 1 == start + SCAN_BYTES ||
-        stop[1] != '\n')
-        return NULL;
-    out->op = PROTO_PUB;
-    out->args = (struct span){start, (size_t)(stop - start)};
-    out->subject = (struct span){start, (size_t)(blank - start)};
-    out->reply = (struct span){NULL, 0};
-    out->header_size = 0;
-    return parse_size((struct span){blank + 1, (size_t)(stop - blank - 1)}, &out->total_size)
-               ? stop + 2
-               : NULL;
-}
-
-const char *proto_scan_publish(const char *line, const char *end, struct proto_command *out)
+const char *proto_scan_any(const char *line, const char *end, struct proto_command *out)
 {
     if (end - line < SCAN_LEAST)
         return NULL;
@@ -218,15 +161,11 @@ const char *proto_scan_publish(const char *line, const char *end, struct proto_c
     if (memcmp(start, "PUB ", 4) != 0)
         return NULL;
     start += 4;
-    if (!headers && end - start >= SCAN_BYTES) {
-        const char *behind = scan_short(start, separators(start), out);
-        if (behind)
-            return behind;
-    }
     const char *stops[SCAN_FIELDS];
     int count = 0;
-    for (const char *at = start; at < end; at += SCAN_BYTES) {
-        uint32_t bits = end - at >= SCAN_BYTES ? separators(at) : last_separators(at, end);
+    for (const char *at = start; at < end; at += PROTO_SCAN_BYTES) {
+        uint32_t bits =
+            end - at >= PROTO_SCAN_BYTES ? proto_separators(at) : last_separators(at, end);
         for (; bits; bits &= bits - 1) {
             const char *stop = at + __builtin_ctz(bits);
             if (count == SCAN_FIELDS)
@@ -252,8 +191,9 @@ static bool parse_hpub(struct proto_command *out)
         return false;
     out->subject = fields[0];
     out->reply = count == 4 ? fields[1] : (struct span){NULL, 0};
-    return parse_size(fields[count - 2], &out->header_size) &&
-           parse_size(fields[count - 1], &out->total_size) && out->header_size <= out->total_size;
+    return proto_parse_size(fields[count - 2], &out->header_size) &&
+           proto_parse_size(fields[count - 1], &out->total_size) &&
+           out->header_size <= out->total_size;
 }
 
 static bool parse_sub(struct proto_command *out)
@@ -277,7 +217,7 @@ static bool parse_unsub(struct proto_command *out)
         return false;
     out->sid = fields[0];
     uint32_t max = 0;
-    out->max = count == 2 && parse_size(fields[1], &max) ? max : 0;
+    out->max = count == 2 && proto_parse_size(fields[1], &max) ? max : 0;
     return true;
 }
 

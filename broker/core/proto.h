@@ -37,11 +37,6 @@ struct proto_command {
  * *complete is false and PROTO_UNKNOWN means that no more bytes can make it an operation. */
 enum proto_op proto_operation(struct span line, bool complete, struct span *args);
 
-/* The quick way for what nearly every line is: "PUB subject [reply] size CR LF", or HPUB, with single blanks. `line` is its start,
- * `end` that of the input. Returns what is behind the LF, or NULL when the line is cut off or is anything else: then the long way
- * decides. Does not look whether header_size is within total_size. */
-const char *proto_scan_publish(const char *line, const char *end, struct proto_command *out);
-
 /* Parses a whole line, without its LF and the CR before it. */
 void proto_parse(struct span line, struct proto_command *out);
 

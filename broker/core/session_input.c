@@ -21,7 +21,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/delivery.h"
-#include "broker/core/proto.h"
+#include "broker/core/proto_scan.h"
 #include "broker/core/subject.h"
 
 /* The longest operation name and the blanks in front of the arguments that a partial line may hold besides them. */
@@ -39,12 +39,15 @@ struct publish_in_progress {
 /* Subjects that clients may not publish to, and replies they may not name: nats-server keeps them for itself. */
 static bool subject_reserved(struct span subject)
 {
-    return subject.len >= 5 && subject.ptr[0] == '_' && memcmp(subject.ptr, "_GR_.", 5) == 0;
+    return subject.len >= 5 && subject.ptr[0] == '_' && subject.ptr[1] == 'G' &&
+           memcmp(subject.ptr, "_GR_.", 5) == 0;
 }
 
 static bool reply_reserved(struct span reply)
 {
-    return (reply.len >= 4 && memcmp(reply.ptr, "_R_.", 4) == 0) ||
+    if (reply.len < 4 || reply.ptr[1] == 'I') /* most are below _INBOX */
+        return false;
+    return memcmp(reply.ptr, "_R_.", 4) == 0 ||
            (reply.len >= 8 && memcmp(reply.ptr, "$JS.ACK.", 8) == 0) || subject_reserved(reply);
 }
 
@@ -65,33 +68,41 @@ struct batch {
     uint64_t msgs, bytes, unmatched;
 };
 
-static void session_publish(struct session *session, const struct publish *message,
-                            struct batch *batch)
+/* What a message has to pass that few have: traced, checked, answered, or refused. False: it is refused. */
+static COLD bool session_inspect(struct session *session, const struct publish *message)
 {
-    struct delivery *delivery = session->delivery;
-    if (CLEARWING_COUNTERS) {
-        batch->msgs++;
-        batch->bytes += message->payload.len - 2;
-    }
     if (log_settings.trace)
         trace_publish(session, message);
     if (session->pedantic && !subject_valid_literal(message->subject))
         session_send_error(session, "Invalid Publish Subject");
     if (subject_reserved(message->subject)) {
         session_send_violation(session, "Publish to", message->subject);
-        return;
+        return false;
     }
-    if (message->reply.len > 0 && reply_reserved(message->reply)) {
+    if (reply_reserved(message->reply)) {
         session_send_violation(session, "Publish with Reply of", message->reply);
-        return;
+        return false;
     }
-    if (session->verbose)
-        session_acknowledge(session);
-    if (delivery_publish(delivery, session, message) > 0)
+    session_acknowledge(session);
+    return true;
+}
+
+static inline void session_publish(struct session *session, const struct publish *message,
+                                   struct batch *batch)
+{
+    if (CLEARWING_COUNTERS) {
+        batch->msgs++;
+        batch->bytes += message->payload.len - 2;
+    }
+    if ((session->verbose || session->pedantic || log_settings.trace ||
+         subject_reserved(message->subject) || reply_reserved(message->reply)) &&
+        !session_inspect(session, message))
+        return;
+    if (delivery_publish(session->delivery, session, message) > 0)
         return;
     batch->unmatched += CLEARWING_COUNTERS;
     if (session->no_responders && message->reply.len > 0)
-        delivery_no_responders(delivery, session, message);
+        delivery_no_responders(session->delivery, session, message);
 }
 
 /* The payload is cut off by the end of the input: makes room for all of it and keeps what is here. */
@@ -393,14 +404,18 @@ static inline const char *scan_message(const struct session *session, const char
 static const char *feed_messages(struct session *session, const char *at, const char *end,
                                  struct batch *batch)
 {
+    struct batch run = {0}; /* kept in registers */
     while (session->close_reason == CLOSE_NONE) {
         struct publish message;
         const char *behind = scan_message(session, at, end, &message);
         if (!behind)
             break;
-        session_publish(session, &message, batch);
+        session_publish(session, &message, &run);
         at = behind;
     }
+    batch->msgs += run.msgs;
+    batch->bytes += run.bytes;
+    batch->unmatched += run.unmatched;
     return at;
 }
 
@@ -460,6 +475,7 @@ static void batch_end(struct session *session, const struct batch *batch)
         metrics_add(&delivery->cells, METRIC_in_msgs, batch->msgs);
         metrics_add(&delivery->cells, METRIC_in_bytes, batch->bytes);
         metrics_add(&delivery->cells, METRIC_unmatched_msgs, batch->unmatched);
+        match_cache_count(&part->cache);
         atomic_store_explicit(&session->last_activity_wall_ns, delivery->now_wall_ns,
                               memory_order_relaxed);
     }

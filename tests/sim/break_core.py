@@ -52,8 +52,8 @@ FAULTS = [
      "        garbage_put(&delivery->garbage, &sub->garbage, sub_free_garbage);\n"),
     ("    atomic_fetch_add_explicit(generation, 1,",
      "    if (!BROKEN(stale_cache) || generation != &list->generations.wildcard)\n        atomic_fetch_add_explicit(generation, 1,"),
-    ("    if (delivery_publish(delivery, session, message) > 0)\n",
-     "    if (delivery_publish(delivery, session, message) > (uint64_t)BROKEN(answer_always))\n"),
+    ("    if (delivery_publish(session->delivery, session, message) > 0)\n",
+     "    if (delivery_publish(session->delivery, session, message) > (uint64_t)BROKEN(answer_always))\n"),
 
     # What it gets.
     ("headers != (message->header_size > 0))\n", "(!BROKEN(keep_header) && headers != (message->header_size > 0)))\n"),
@@ -64,8 +64,8 @@ FAULTS = [
      "    queue->head_written = BROKEN(write_again) && bytes > 5 ? bytes - 1 : bytes;\n"),
 
     # Books and limits.
-    ("    if (!to->touched)\n        session_touch(to);\n",
-     "    if (!to->touched && !BROKEN(forget_touch))\n        session_touch(to);\n"),
+    ("    counter_add(&sub->delivered, 1);\n    if (!to->touched)\n",
+     "    counter_add(&sub->delivered, 1);\n    if (!to->touched && !BROKEN(forget_touch))\n"),
     ("    session_check_pending(to);\n    if (max > 0", "    if (!BROKEN(forget_limit))\n        session_check_pending(to);\n    if (max > 0"),
     ("    queue->settled_msgs = queue->msgs;\n}\n\n/* Makes", "    if (!BROKEN(count_twice))\n        queue->settled_msgs = queue->msgs;\n}\n\n/* Makes"),
     ("    counter_add(&part->out_msgs, msgs);\n", "    counter_add(&part->out_msgs, msgs - (uint64_t)BROKEN(miscount));\n"),

@@ -37,7 +37,10 @@ static int teardown(void **state)
 
 static const struct match *look_up(struct span subject)
 {
-    return match_cache_find(&cache, subject, hash_bytes(subject.ptr, subject.len));
+    const struct match *match =
+        match_cache_find(&cache, subject, hash_bytes(subject.ptr, subject.len));
+    match_cache_count(&cache);
+    return match;
 }
 
 static const struct match *find(struct span subject)
