@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define COLD                         __attribute__((cold, noinline))
+#define ALWAYS_INLINE                inline __attribute__((always_inline))
+#define NOINLINE                     __attribute__((noinline))
 #define MUST_CHECK                   __attribute__((warn_unused_result))
 #define NORETURN                     __attribute__((noreturn))
 #define PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))

@@ -50,7 +50,7 @@ static inline uint32_t proto_separators(const char *at)
 #endif
 
 /* "subject size CR LF" within the first bytes, which is the shortest way of all. */
-static inline const char *proto_scan_short(const char *start, uint32_t bits,
+static ALWAYS_INLINE const char *proto_scan_short(const char *start, uint32_t bits,
                                            struct proto_command *out)
 {
     uint32_t behind_first = bits & (bits - 1);
@@ -75,7 +75,7 @@ const char *proto_scan_any(const char *line, const char *end, struct proto_comma
 
 /* `line` is the start of a line, `end` that of the input. Returns what is behind the line's LF, or NULL when the line is cut off or
  * is anything else: then the long way decides. Does not look whether header_size is within total_size. */
-static inline const char *proto_scan_publish(const char *line, const char *end,
+static ALWAYS_INLINE const char *proto_scan_publish(const char *line, const char *end,
                                              struct proto_command *out)
 {
     enum { NAME = sizeof "PUB " - 1 };

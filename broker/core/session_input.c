@@ -87,7 +87,7 @@ static COLD bool session_inspect(struct session *session, const struct publish *
     return true;
 }
 
-static inline void session_publish(struct session *session, const struct publish *message,
+static ALWAYS_INLINE void session_publish(struct session *session, const struct publish *message,
                                    struct batch *batch)
 {
     if (CLEARWING_COUNTERS) {
@@ -373,7 +373,7 @@ static const char *continue_line(struct session *session, const char *at, const 
 
 /* The next message, if it lies whole in the input, is written as all clients write it, and is to be taken. Returns what is behind
  * it, or NULL. */
-static inline const char *scan_message(const struct session *session, const char *at,
+static ALWAYS_INLINE const char *scan_message(const struct session *session, const char *at,
                                        const char *end, struct publish *message)
 {
     const struct options *options = session->delivery->broker->options;
@@ -401,7 +401,7 @@ static inline const char *scan_message(const struct session *session, const char
 
 /* The quick way through a run of such messages. Returns where something else begins, which may be a message that is cut off, or
  * is to be refused. */
-static const char *feed_messages(struct session *session, const char *at, const char *end,
+static NOINLINE const char *feed_messages(struct session *session, const char *at, const char *end,
                                  struct batch *batch)
 {
     struct batch run = {0}; /* kept in registers */
@@ -420,7 +420,7 @@ static const char *feed_messages(struct session *session, const char *at, const 
 }
 
 /* The same, some messages at a time, so that their waits for memory overlap. */
-static const char *feed_groups(struct session *session, const char *at, const char *end,
+static NOINLINE const char *feed_groups(struct session *session, const char *at, const char *end,
                                struct batch *batch)
 {
     struct publish group[DELIVERY_GROUP];
