@@ -51,7 +51,7 @@ static inline uint32_t proto_separators(const char *at)
 
 /* "subject size CR LF" within the first bytes, which is the shortest way of all. */
 static ALWAYS_INLINE const char *proto_scan_short(const char *start, uint32_t bits,
-                                           struct proto_command *out)
+                                                  struct proto_command *out)
 {
     uint32_t behind_first = bits & (bits - 1);
     if (!behind_first)
@@ -73,10 +73,10 @@ static ALWAYS_INLINE const char *proto_scan_short(const char *start, uint32_t bi
 /* Any of the forms. As proto_scan_publish. */
 const char *proto_scan_any(const char *line, const char *end, struct proto_command *out);
 
-/* `line` is the start of a line, `end` that of the input. Returns what is behind the line's LF, or NULL when the line is cut off or
+/* `line` is the start of a line, `end` that of the input. Returns what is behind the LF, or NULL when the line is cut off or
  * is anything else: then the long way decides. Does not look whether header_size is within total_size. */
 static ALWAYS_INLINE const char *proto_scan_publish(const char *line, const char *end,
-                                             struct proto_command *out)
+                                                    struct proto_command *out)
 {
     enum { NAME = sizeof "PUB " - 1 };
     if (end - line >= NAME + PROTO_SCAN_BYTES && memcmp(line, "PUB ", NAME) == 0) {

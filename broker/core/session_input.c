@@ -88,7 +88,7 @@ static COLD bool session_inspect(struct session *session, const struct publish *
 }
 
 static ALWAYS_INLINE void session_publish(struct session *session, const struct publish *message,
-                                   struct batch *batch)
+                                          struct batch *batch)
 {
     if (CLEARWING_COUNTERS) {
         batch->msgs++;
@@ -374,7 +374,7 @@ static const char *continue_line(struct session *session, const char *at, const 
 /* The next message, if it lies whole in the input, is written as all clients write it, and is to be taken. Returns what is behind
  * it, or NULL. */
 static ALWAYS_INLINE const char *scan_message(const struct session *session, const char *at,
-                                       const char *end, struct publish *message)
+                                              const char *end, struct publish *message)
 {
     const struct options *options = session->delivery->broker->options;
     struct proto_command command;
@@ -402,7 +402,7 @@ static ALWAYS_INLINE const char *scan_message(const struct session *session, con
 /* The quick way through a run of such messages. Returns where something else begins, which may be a message that is cut off, or
  * is to be refused. */
 static NOINLINE const char *feed_messages(struct session *session, const char *at, const char *end,
-                                 struct batch *batch)
+                                          struct batch *batch)
 {
     struct batch run = {0}; /* kept in registers */
     while (session->close_reason == CLOSE_NONE) {
@@ -421,7 +421,7 @@ static NOINLINE const char *feed_messages(struct session *session, const char *a
 
 /* The same, some messages at a time, so that their waits for memory overlap. */
 static NOINLINE const char *feed_groups(struct session *session, const char *at, const char *end,
-                               struct batch *batch)
+                                        struct batch *batch)
 {
     struct publish group[DELIVERY_GROUP];
     int count = DELIVERY_GROUP;
