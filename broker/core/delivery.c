@@ -125,8 +125,8 @@ static inline struct outgoing_line line_of(const struct publish *message)
 }
 
 /* Queues the last `len` bytes of the payload as a piece of its block; false when out of memory. */
-static COLD bool queue_shared(struct delivery *delivery, struct session *to,
-                              struct outgoing_line *line, size_t len)
+static NOINLINE bool queue_shared(struct delivery *delivery, struct session *to,
+                                  struct outgoing_line *line, size_t len)
 {
     struct span whole = line->message->payload;
     struct block *block = line_block(line);

@@ -34,7 +34,7 @@ static uint64_t fanout(const struct match *match)
 static void entry_free(struct match_cache *cache, struct match_cache_entry *entry)
 {
     counter_add(&cache->fanout_sum, 0 - fanout(entry->match));
-    counter_add(&cache->entries, (uint64_t)-1);
+    atomic_fetch_sub_explicit(&cache->entries, 1, memory_order_relaxed);
     cache->bytes -= entry->match_capacity;
     mem_free(entry->match);
     mem_free(entry);
@@ -169,7 +169,7 @@ static COLD const struct match *remember(struct match_cache *cache, struct span 
         entry_free(cache, set->entries[way]);
     set->entries[way] = entry;
     set->tags[way] = (uint32_t)(hash >> 32);
-    counter_add(&cache->entries, 1);
+    atomic_fetch_add_explicit(&cache->entries, 1, memory_order_relaxed);
     stay_within_bytes(cache, entry);
     return entry->match;
 }

@@ -396,7 +396,7 @@ void sublist_remove(struct sublist *list, struct sub *sub, struct garbage_list *
 unsigned sublist_generation_slot(struct span subject)
 {
     struct subject_tokens rest = subject_tokens(subject);
-    struct span first;
+    struct span first = {NULL, 0};
     subject_next_token(&rest, &first);
     return (unsigned)hash_bytes(first.ptr, first.len) % SUBLIST_GENERATION_SLOTS;
 }

@@ -156,8 +156,9 @@ void model_written(struct model_client *client, size_t len)
     while (whole < client->message_count && client->message_end[whole] <= client->written)
         whole++;
     client->message_count -= whole;
-    memmove(client->message_end, client->message_end + whole,
-            client->message_count * sizeof(uint64_t));
+    if (whole > 0)
+        memmove(client->message_end, client->message_end + whole,
+                client->message_count * sizeof(uint64_t));
 }
 
 static void take_text(struct model *model, struct model_client *client, const char *text)
