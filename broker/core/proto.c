@@ -114,6 +114,8 @@ static bool parse_pub(struct proto_command *out)
         return false;
     out->subject = fields[0];
     out->reply = count == 3 ? fields[1] : (struct span){NULL, 0};
+    out->header_text = (struct span){NULL, 0};
+    out->total_text = fields[count - 1];
     return proto_parse_size(fields[count - 1], &out->total_size);
 }
 
@@ -191,6 +193,8 @@ static bool parse_hpub(struct proto_command *out)
         return false;
     out->subject = fields[0];
     out->reply = count == 4 ? fields[1] : (struct span){NULL, 0};
+    out->header_text = fields[count - 2];
+    out->total_text = fields[count - 1];
     return proto_parse_size(fields[count - 2], &out->header_size) &&
            proto_parse_size(fields[count - 1], &out->total_size) &&
            out->header_size <= out->total_size;

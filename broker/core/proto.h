@@ -30,7 +30,9 @@ struct proto_command {
     struct span sid;      /* SUB UNSUB */
     uint32_t header_size; /* HPUB */
     uint32_t total_size;  /* PUB HPUB: bytes that follow the line, without their CR LF */
-    uint64_t max;         /* UNSUB; 0: none given */
+    struct span header_text,
+        total_text; /* PUB HPUB: the sizes as they were written; proto_parse only */
+    uint64_t max;   /* UNSUB; 0: none given */
 };
 
 /* Which operation a line is, and where its arguments start. The line is without its LF; it may be incomplete, then

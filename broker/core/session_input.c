@@ -105,27 +105,39 @@ static ALWAYS_INLINE void session_publish(struct session *session, const struct 
         delivery_no_responders(session->delivery, session, message);
 }
 
-/* The payload is cut off by the end of the input: makes room for all of it and keeps what is here. */
+static char *append_field(char *at, struct span field)
+{
+    return field.len > 0 ? append_bytes(append_bytes(at, field), SPAN_LITERAL(" ")) : at;
+}
+
+/* A message that is not as feed_messages takes it: cut off by the end of the input, or written in a way of its own. Writes its
+ * line's end as receivers get it, with the sizes as they were given, makes room for all of the payload, and keeps what is here. */
 static void begin_publish(struct session *session, const struct proto_command *command,
                           struct span start)
 {
-    struct publish_in_progress *publish =
-        mem_alloc(sizeof *publish + command->subject.len + command->reply.len);
+    enum { BLANKS_AND_END = sizeof "  \r\n" - 1 };
+    size_t most = command->subject.len + command->reply.len + command->header_text.len +
+                  command->total_text.len + BLANKS_AND_END;
+    struct publish_in_progress *publish = mem_alloc(sizeof *publish + most);
     struct block *block = publish ? block_new((size_t)command->total_size + 2) : NULL;
     if (!block) {
         mem_free(publish);
         session_fail(session, CLOSE_OUT_OF_MEMORY);
         return;
     }
-    char *behind_subject = append_bytes(publish->names, command->subject);
-    append_bytes(behind_subject, command->reply);
+    char *rest = append_bytes(publish->names, command->subject);
+    char *at = append_field(rest, command->reply);
+    if (command->header_size > 0)
+        at = append_field(at, command->header_text);
+    at = append_bytes(append_bytes(at, command->total_text), SPAN_LITERAL("\r\n"));
     memcpy(block->bytes, start.ptr, start.len);
     publish->filled = (uint32_t)start.len;
     publish->block = block;
     publish->message = (struct publish){
         .subject = {publish->names, command->subject.len},
-        .reply = {behind_subject, command->reply.len},
+        .reply = {rest, command->reply.len},
         .subject_hash = hash_bytes(command->subject.ptr, command->subject.len),
+        .rest = {rest, (size_t)(at - rest)},
         .header_size = command->header_size,
         .payload = {block->bytes, (size_t)command->total_size + 2},
         .block = block,
@@ -208,33 +220,17 @@ static bool fits_limits(struct session *session, const struct proto_command *com
     return false;
 }
 
-/* `at` is behind the line; returns what is behind the payload, or end when it is cut off. */
+/* `at` is behind the line; returns what is behind the payload, or end when it is cut off or refused. */
 static const char *do_publish(struct session *session, const struct proto_command *command,
                               const char *at, const char *end, struct batch *batch)
 {
     if (!fits_limits(session, command))
         return end;
-    size_t len = (size_t)command->total_size + 2, here = (size_t)(end - at);
-    if (here < len) {
-        if (here + 1 == len && at[here - 1] != '\r')
-            session_fail(session, CLOSE_UNKNOWN_OPERATION);
-        else
-            begin_publish(session, command, (struct span){at, here});
-        return end;
-    }
-    struct publish message = {
-        .subject = command->subject,
-        .reply = command->reply,
-        .subject_hash = hash_bytes(command->subject.ptr, command->subject.len),
-        .header_size = command->header_size,
-        .payload = {at, len},
-    };
-    if (!ends_in_crlf(message.payload)) {
-        session_fail(session, CLOSE_UNKNOWN_OPERATION);
-        return end;
-    }
-    session_publish(session, &message, batch);
-    return at + len;
+    size_t here = min_size((size_t)command->total_size + 2, (size_t)(end - at));
+    begin_publish(session, command, (struct span){at, here});
+    if (session->publish)
+        end_publish(session, batch);
+    return at + here;
 }
 
 static COLD void trace_line(const struct session *session, const struct proto_command *command,
