@@ -111,7 +111,7 @@ static char *append_field(char *at, struct span field)
 }
 
 /* A message that is not as feed_messages takes it: cut off by the end of the input, or written in a way of its own. Writes its
- * line's end as receivers get it, with the sizes as they were given, makes room for all of the payload, and keeps what is here. */
+ * line's end as receivers get it, with the sizes as they were given, makes room for the payload, and keeps what is here. */
 static void begin_publish(struct session *session, const struct proto_command *command,
                           struct span start)
 {
