@@ -462,6 +462,8 @@ static int read_array(struct reader *reader, const struct scope *outer,
         entry.line = item.line;
         entry.column = item.column;
         if (!failed) {
+            entry.column +=
+                entry.value->kind == CONFIG_MAP; /* nats-server's begins behind its brace */
             add(reader->config, array, &entry);
             failed = end_element(reader, &more);
         }

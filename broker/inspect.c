@@ -102,10 +102,9 @@ static void sum_workers(struct inspect_server *out)
     struct inspect_subscriptions subscriptions;
     inspect_subscription_statistics(NULL, &subscriptions);
     out->subscriptions = subscriptions.num_subscriptions;
-    const struct account *accounts[] = {broker->global_account, broker->system_account};
-    for (size_t i = 0; i < array_length(accounts); i++) {
+    for (unsigned i = 0; i < broker->account_count; i++) {
         for (unsigned worker = 0; worker < broker->worker_count; worker++) {
-            const struct match_cache *cache = &accounts[i]->workers[worker]->cache;
+            const struct match_cache *cache = &broker->accounts[i]->workers[worker]->cache;
             out->cells[METRIC_subject_cache_hits] += cache->hits;
             out->cells[METRIC_subject_cache_misses] += cache->misses;
         }
@@ -355,8 +354,7 @@ static void sort_keys(struct key *all, size_t count)
 
 static bool account_exists(const char *name)
 {
-    return strcmp(name, broker->global_account->name) == 0 ||
-           strcmp(name, broker->system_account->name) == 0;
+    return broker_account(broker, name) != NULL;
 }
 
 int inspect_connections(const struct inspect_query *query, struct inspect_page *page,
@@ -445,8 +443,9 @@ static void add_statistics(const struct account *account, struct inspect_subscri
                            uint64_t *hits, uint64_t *fanout)
 {
     struct sublist_counts counts = sublist_counts(account->interest);
-    out->num_subscriptions += counts.subscriptions;
-    out->num_inserts += counts.inserts;
+    /* The broker's own are no client's. */
+    out->num_subscriptions += counts.subscriptions - account->own_subscriptions;
+    out->num_inserts += counts.inserts - account->own_subscriptions;
     out->num_removes += counts.removes;
     for (unsigned i = 0; i < broker->worker_count; i++) {
         const struct match_cache *cache = &account->workers[i]->cache;
@@ -463,10 +462,9 @@ void inspect_subscription_statistics(const char *account, struct inspect_subscri
 {
     *out = (struct inspect_subscriptions){0};
     uint64_t hits = 0, fanout = 0;
-    const struct account *accounts[] = {broker->global_account, broker->system_account};
-    for (size_t i = 0; i < array_length(accounts); i++)
-        if (!account || strcmp(account, accounts[i]->name) == 0)
-            add_statistics(accounts[i], out, &hits, &fanout);
+    for (unsigned i = 0; i < broker->account_count; i++)
+        if (!account || strcmp(account, broker->accounts[i]->name) == 0)
+            add_statistics(broker->accounts[i], out, &hits, &fanout);
     if (out->num_matches > 0)
         out->cache_hit_rate = (double)hits / (double)out->num_matches;
     if (out->num_cache > 0)
@@ -528,12 +526,11 @@ static void describe_account(const struct account *account, struct inspect_accou
 unsigned inspect_accounts(const char *name, inspect_account_fn *each, void *context)
 {
     unsigned called = 0;
-    const struct account *accounts[] = {broker->global_account, broker->system_account};
-    for (size_t i = 0; i < array_length(accounts); i++) {
-        if (name && strcmp(name, accounts[i]->name) != 0)
+    for (unsigned i = 0; i < broker->account_count; i++) {
+        if (name && strcmp(name, broker->accounts[i]->name) != 0)
             continue;
         struct inspect_account account;
-        describe_account(accounts[i], &account);
+        describe_account(broker->accounts[i], &account);
         each(context, &account);
         called++;
     }

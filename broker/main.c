@@ -26,7 +26,9 @@
 #include "broker/net/listener.h"
 #include "broker/net/parallelism.h"
 #include "broker/options.h"
+#include "broker/system_queue.h"
 #include "monitor/http.h"
+#include "monitor/services.h"
 
 enum { WORKERS_MAX = 256, MESSAGE_MAX = 512 };
 enum { QUIET_CPU_PERCENT = 2, QUIET_SAMPLES = 10, TRIM_FROM_BYTES = 256 << 10 };
@@ -40,6 +42,7 @@ struct server {
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, reopen, hangup, lame_duck;
     uv_timer_t sampler;
+    bool ready; /* was: clients may be there */
 };
 
 /* ---- verbs ---- */
@@ -209,6 +212,18 @@ static int start_monitor(struct server *server)
     return 0;
 }
 
+static void post(void *context, unsigned worker, struct mail *mail)
+{
+    struct server *server = context;
+    worker_post(server->workers[worker], mail);
+}
+
+static int open_system_queue(struct server *server)
+{
+    struct system_queue_options options = {services_start, post, server};
+    return system_queue_open(&server->broker, &options);
+}
+
 static int start_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->broker.worker_count; i++) {
@@ -239,7 +254,7 @@ static void warn_if_open_to_the_world(const struct options *options)
 {
     bool loopback = strncmp(options->host, "127.", 4) == 0 || strcmp(options->host, "::1") == 0 ||
                     strcmp(options->host, "localhost") == 0;
-    if (!loopback && !options->username && !options->token)
+    if (!loopback && !auth_required(options))
         log_warn("Clients on %s need no credentials: set a user or token, or listen on 127.0.0.1",
                  options->host);
 }
@@ -262,7 +277,7 @@ static int start(struct server *server)
         return fail("Error listening on port: %s:%d, \"%s\"", options->host, options->port, error);
     server->broker.port = listener_port(server->listener);
     server->workers = mem_zalloc_or_exit(server->broker.worker_count * sizeof(struct worker *));
-    if (broker_compose_info(&server->broker) != 0)
+    if (broker_compose_info(&server->broker) != 0 || open_system_queue(server) != 0)
         return fail("Out of memory");
     inspect_set(&server->broker);
     int failed = start_workers(server);
@@ -276,6 +291,7 @@ static int start(struct server *server)
     failed = write_files(server);
     if (!failed) {
         inspect_set_ready(true);
+        server->ready = true;
         log_info("Server is ready");
     }
     return failed;
@@ -309,7 +325,11 @@ static void stop(struct server *server)
 {
     inspect_set_ready(false);
     listener_close(&server->listener);
+    if (server->ready)
+        services_tell_shutdown();
     monitor_stop(&server->monitor);
+    system_queue_close();
+    services_stop();
     stop_workers(server);
     if (server->options.ports_file_dir)
         files_remove_ports(server->options.ports_file_dir);

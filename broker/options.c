@@ -132,6 +132,14 @@ static int apply_flags(const struct command_line *line, struct options *options)
     return 0;
 }
 
+static bool has_account(const struct options *options, const char *name)
+{
+    bool found = strcmp(name, "$G") == 0 || strcmp(name, "$SYS") == 0;
+    for (size_t i = 0; i < options->account_count; i++)
+        found |= strcmp(options->accounts[i], name) == 0;
+    return found;
+}
+
 /* What no single option can know. One line each on standard error. */
 static int check_relations(const struct options *options)
 {
@@ -154,6 +162,25 @@ static int check_relations(const struct options *options)
     }
     if (options->password && !options->username) {
         fprintf(stderr, "clearwing: a password needs a user: set --user or authorization.user\n");
+        failed = ERR_INVALID;
+    }
+    if (options->no_auth_user && options->user_count == 0) {
+        fprintf(stderr, "clearwing: no_auth_user: \"%s\" present, but users are not defined\n",
+                options->no_auth_user);
+        failed = ERR_INVALID;
+    } else if (options->no_auth_user && !options_user(options, span_of(options->no_auth_user))) {
+        fprintf(
+            stderr,
+            "clearwing: no_auth_user: \"%s\" not present as user or nkey in authorization block "
+            "or account configuration\n",
+            options->no_auth_user);
+        failed = ERR_INVALID;
+    }
+    if (options->system_account && !has_account(options, options->system_account)) {
+        fprintf(stderr,
+                "clearwing: error resolving system account: account missing: \"%s\" is not among "
+                "the accounts\n",
+                options->system_account);
         failed = ERR_INVALID;
     }
     return failed;
@@ -243,8 +270,39 @@ enum options_action options_parse(int argc, char **argv, struct options *out, in
     return action;
 }
 
+const struct options_user *options_user(const struct options *options, struct span name)
+{
+    size_t first = 0, end = options->user_count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        struct span own = span_of(options->users[middle].name);
+        int order = memcmp(own.ptr, name.ptr, min_size(own.len, name.len));
+        if (order == 0 && own.len == name.len)
+            return &options->users[middle];
+        if (order < 0 || (order == 0 && own.len < name.len))
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
+static void free_users(struct options *options)
+{
+    for (size_t i = 0; i < options->user_count; i++) {
+        mem_free(options->users[i].name);
+        explicit_bzero(options->users[i].password, strlen(options->users[i].password));
+        mem_free(options->users[i].password);
+    }
+    mem_free(options->users);
+    for (size_t i = 0; i < options->account_count; i++)
+        mem_free(options->accounts[i]);
+    mem_free(options->accounts);
+}
+
 void options_fini(struct options *options)
 {
+    free_users(options);
     for (size_t i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
         if (row->type != OPTION_STRING && row->type != OPTION_ADDRESS)

@@ -15,6 +15,15 @@ enum options_action {
     OPTIONS_EXIT, /* help, version, -t, --signal or an error were dealt with: leave with exit_status */
 };
 
+enum { OPTIONS_GLOBAL_ACCOUNT = -1 };
+
+/* One of several who may log in. */
+struct options_user {
+    char *name, *password;
+    int account;           /* its place in struct options, or OPTIONS_GLOBAL_ACCOUNT */
+    unsigned line, column; /* of the file */
+};
+
 struct options {
     /* Identity and listener. */
     char *server_name; /* NULL: the server id */
@@ -45,6 +54,14 @@ struct options {
     /* Who may connect: nothing set means everyone. */
     char *username, *password, *token;
     double auth_timeout_s;
+    struct options_user *users; /* sorted by name */
+    size_t user_count;
+    char *no_auth_user; /* who those are that give no credentials; NULL: refused */
+
+    /* The accounts besides $G. */
+    char **accounts;
+    size_t account_count;
+    char *system_account; /* NULL: $SYS */
 
     /* Ours: how many worker threads; 0 is auto, see net/parallelism.h. */
     int64_t workers;
@@ -61,6 +78,9 @@ struct options {
  * standard output, one line per error on standard error. *exit_status is 0 or 1. */
 enum options_action options_parse(int argc, char **argv, struct options *out, int *exit_status);
 void options_fini(struct options *options);
+
+/* The user of that name, or NULL. */
+const struct options_user *options_user(const struct options *options, struct span name);
 
 /* Overwrites secrets among the program's arguments, so that ps cannot show them; after options_parse. */
 void options_hide_secrets(int argc, char **argv);

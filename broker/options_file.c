@@ -13,17 +13,11 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
-#include "broker/config.h"
+#include "broker/options_binding.h"
 #include "broker/options_set.h"
 #include "broker/options_table.h"
 
 enum { HOST_MAX = 256, TEXT_MAX = 1024 };
-
-struct binding {
-    struct options *options;
-    FILE *out;
-    unsigned errors, warnings;
-};
 
 /* ---- saying what is wrong ---- */
 
@@ -41,9 +35,8 @@ static void say(struct binding *binding, const struct config_entry *entry, const
             text);
 }
 
-PRINTF(3, 4)
-static void refuse(struct binding *binding, const struct config_entry *entry, const char *format,
-                   ...)
+void options_binding_refuse(struct binding *binding, const struct config_entry *entry,
+                            const char *format, ...)
 {
     va_list values;
     va_start(values, format);
@@ -72,23 +65,23 @@ static void note(struct binding *binding, const struct config_entry *entry, cons
     va_end(values);
 }
 
-static void refuse_kind(struct binding *binding, const struct config_entry *entry,
-                        const char *wanted)
+void options_binding_refuse_kind(struct binding *binding, const struct config_entry *entry,
+                                 const char *wanted)
 {
-    refuse(binding, entry, "%s: expected %s, not %s", entry->key, wanted,
-           config_kind_name(entry->value->kind));
+    options_binding_refuse(binding, entry, "%s: expected %s, not %s", entry->key, wanted,
+                           config_kind_name(entry->value->kind));
 }
 
 /* ---- values ---- */
 
-/* The text of a string entry, NULL after an error. */
-static const char *string_of(struct binding *binding, const struct config_entry *entry)
+const char *options_binding_string(struct binding *binding, const struct config_entry *entry)
 {
     const struct config_value *value = entry->value;
     if (value->kind != CONFIG_STRING)
-        refuse_kind(binding, entry, "a string");
+        options_binding_refuse_kind(binding, entry, "a string");
     else if (strlen(value->text.ptr) != value->text.len)
-        refuse(binding, entry, "%s: expected a string without zero bytes", entry->key);
+        options_binding_refuse(binding, entry, "%s: expected a string without zero bytes",
+                               entry->key);
     else
         return value->text.ptr;
     return NULL;
@@ -99,7 +92,8 @@ static void bind_number(struct binding *binding, const struct config_entry *entr
 {
     char expected[EXPECTED_MAX];
     if (options_set_number(binding->options, row, number, expected) != 0)
-        refuse(binding, entry, "%s: %s, not %s", entry->key, expected, entry->value->text.ptr);
+        options_binding_refuse(binding, entry, "%s: %s, not %s", entry->key, expected,
+                               entry->value->text.ptr);
 }
 
 static void bind_integer(struct binding *binding, const struct config_entry *entry,
@@ -111,22 +105,24 @@ static void bind_integer(struct binding *binding, const struct config_entry *ent
     if (automatic)
         binding->options->workers = 0;
     else if (value->kind != CONFIG_INTEGER)
-        refuse_kind(binding, entry,
-                    row->type == OPTION_WORKERS ? "auto or a whole number" : "a whole number");
+        options_binding_refuse_kind(binding, entry,
+                                    row->type == OPTION_WORKERS ? "auto or a whole number"
+                                                                : "a whole number");
     else
         bind_number(binding, entry, row, value->integer);
 }
 
 static bool duration_of(struct binding *binding, const struct config_entry *entry, int64_t *ns)
 {
-    const char *text = string_of(binding, entry);
+    const char *text = options_binding_string(binding, entry);
     if (text && options_set_parse_duration(text, ns) == 0)
         return true;
     if (text)
-        refuse(binding, entry,
-               "error parsing %s: time: invalid duration \"%s\": expected one such as \"10s\" or "
-               "\"1m30s\"",
-               entry->key, text);
+        options_binding_refuse(
+            binding, entry,
+            "error parsing %s: time: invalid duration \"%s\": expected one such as \"10s\" or "
+            "\"1m30s\"",
+            entry->key, text);
     return false;
 }
 
@@ -173,7 +169,7 @@ static void bind_bool(struct binding *binding, const struct config_entry *entry,
     if (entry->value->kind == CONFIG_BOOL)
         options_set_bool(binding->options, row, entry->value->boolean);
     else
-        refuse_kind(binding, entry, "true or false");
+        options_binding_refuse_kind(binding, entry, "true or false");
 }
 
 /* "host:port", the host in brackets if it has colons of its own. */
@@ -206,21 +202,22 @@ static void bind_address(struct binding *binding, const struct config_entry *ent
     char host[HOST_MAX] = "", expected[EXPECTED_MAX];
     int64_t number = value->integer;
     if (value->kind != CONFIG_INTEGER) {
-        const char *text = string_of(binding, entry), *port;
+        const char *text = options_binding_string(binding, entry), *port;
         if (!text)
             return;
         if (!split_address(text, host, &port)) {
-            refuse(binding, entry, "could not parse address string \"%s\": expected host:port",
-                   text);
+            options_binding_refuse(
+                binding, entry, "could not parse address string \"%s\": expected host:port", text);
             return;
         }
         if (options_set_parse_number(port, &number) != 0) {
-            refuse(binding, entry, "could not parse port \"%s\"", port);
+            options_binding_refuse(binding, entry, "could not parse port \"%s\"", port);
             return;
         }
     }
     if (options_set_number(binding->options, options_table_find_port(row), number, expected) != 0)
-        refuse(binding, entry, "%s: port: %s, not %" PRId64, entry->key, expected, number);
+        options_binding_refuse(binding, entry, "%s: port: %s, not %" PRId64, entry->key, expected,
+                               number);
     else if (*host)
         options_set_string(binding->options, row, host);
 }
@@ -228,7 +225,7 @@ static void bind_address(struct binding *binding, const struct config_entry *ent
 static void bind_string(struct binding *binding, const struct config_entry *entry,
                         const struct option_row *row)
 {
-    const char *text = string_of(binding, entry);
+    const char *text = options_binding_string(binding, entry);
     if (text)
         options_set_string(binding->options, row, text);
 }
@@ -241,13 +238,14 @@ static void bind_block(struct binding *binding, enum option_block block,
 static void bind_authorization(struct binding *binding, const struct config_entry *entry)
 {
     if (entry->value->kind != CONFIG_MAP) {
-        refuse_kind(binding, entry, "a map");
+        options_binding_refuse_kind(binding, entry, "a map");
         return;
     }
+    binding->authorization = entry;
     bind_block(binding, OPTION_BLOCK_AUTHORIZATION, entry->value);
     const struct options *options = binding->options;
     if (options->token && (options->username || options->password))
-        refuse(binding, entry, "Cannot have a user/pass and token");
+        options_binding_refuse(binding, entry, "Cannot have a user/pass and token");
 }
 
 static void bind_entry(struct binding *binding, enum option_block block,
@@ -257,8 +255,12 @@ static void bind_entry(struct binding *binding, enum option_block block,
     if (!row) {
         if (block == OPTION_BLOCK_TOP && strcasecmp(entry->key, "authorization") == 0)
             bind_authorization(binding, entry);
+        else if (block == OPTION_BLOCK_TOP && strcasecmp(entry->key, "accounts") == 0)
+            options_users_bind_accounts(binding, entry);
+        else if (block == OPTION_BLOCK_AUTHORIZATION && strcasecmp(entry->key, "users") == 0)
+            options_users_bind_users(binding, entry);
         else if (!entry->used_as_variable)
-            refuse(binding, entry, "unknown field \"%s\"", entry->key);
+            options_binding_refuse(binding, entry, "unknown field \"%s\"", entry->key);
         return;
     }
     switch (row->type) {
@@ -271,7 +273,8 @@ static void bind_entry(struct binding *binding, enum option_block block,
     case OPTION_BOOL: bind_bool(binding, entry, row); return;
     case OPTION_ADDRESS: bind_address(binding, entry, row); return;
     case OPTION_ABSENT:
-        refuse(binding, entry, "\"%s\" is not supported by this broker", entry->key);
+        options_binding_refuse(binding, entry, "\"%s\" is not supported by this broker",
+                               entry->key);
         return;
     default: check(!"a row with a key and no way to bind it");
     }
@@ -296,6 +299,7 @@ int options_file_read(struct options *options, bool warnings_are_errors, FILE *o
     if (!config_root(config)->entries)
         fprintf(out, "clearwing: %s: config has no values or is empty\n", options->config_file);
     bind_block(&binding, OPTION_BLOCK_TOP, config_root(config));
+    options_users_check(&binding);
     config_digest(config, options->config_digest);
     config_free(&config);
     bool failed = binding.errors || (warnings_are_errors && binding.warnings);

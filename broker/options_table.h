@@ -25,7 +25,13 @@ enum option_type {
     OPTION_LIST_METRICS
 };
 
-enum option_block { OPTION_BLOCK_TOP, OPTION_BLOCK_AUTHORIZATION, OPTION_BLOCK_NOWHERE };
+enum option_block {
+    OPTION_BLOCK_TOP,
+    OPTION_BLOCK_AUTHORIZATION,
+    OPTION_BLOCK_USER,
+    OPTION_BLOCK_ACCOUNT,
+    OPTION_BLOCK_NOWHERE
+};
 
 /* Texts that do not apply to a row are "", but for initial, which is NULL. Lists are separated by
  * commas. */

@@ -94,14 +94,23 @@ void *mem_realloc(void *block, size_t bytes)
     return block ? larger : count_new(larger);
 }
 
-void *mem_zalloc_or_exit(size_t bytes)
+static void *or_exit(void *block, size_t bytes)
 {
-    void *block = mem_zalloc(bytes);
     if (!block) {
         fprintf(stderr, "clearwing: out of memory: %zu bytes were needed to start\n", bytes);
         exit(1);
     }
     return block;
+}
+
+void *mem_zalloc_or_exit(size_t bytes)
+{
+    return or_exit(mem_zalloc(bytes), bytes);
+}
+
+void *mem_realloc_or_exit(void *block, size_t bytes)
+{
+    return or_exit(mem_realloc(block, bytes), bytes);
 }
 
 void *mem_zalloc_aligned(size_t bytes)

@@ -16,6 +16,7 @@ MUST_CHECK void *mem_alloc(size_t bytes);  /* not cleared */
 MUST_CHECK void *mem_zalloc(size_t bytes); /* cleared */
 MUST_CHECK void *mem_realloc(void *block, size_t bytes);
 MUST_CHECK void *mem_zalloc_or_exit(size_t bytes);
+MUST_CHECK void *mem_realloc_or_exit(void *block, size_t bytes);
 /* Cleared, and aligned to the size of a cache line: for structs written by one thread and read by others. */
 MUST_CHECK void *mem_zalloc_aligned(size_t bytes);
 MUST_CHECK char *mem_copy_string(struct span text); /* with a final NUL */

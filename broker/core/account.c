@@ -3,6 +3,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
+#include "broker/core/system.h"
 
 struct account *account_new(const char *name, bool is_system, unsigned workers)
 {
@@ -40,6 +41,7 @@ void account_free(struct account **account)
         mem_free((*account)->workers[i]);
     }
     mem_free((*account)->workers);
+    system_stop(&(*account)->own_client);
     sublist_free(&(*account)->interest);
     mem_free(*account);
     *account = NULL;

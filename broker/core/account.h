@@ -17,6 +17,8 @@ struct account {
     bool is_system;
     int64_t update_wall_ns;
     struct sublist *interest;
+    struct session *own_client; /* the broker's own subscriptions in it; NULL: none. system.h */
+    uint64_t own_subscriptions; /* how many of the interest's these are */
     unsigned worker_count;
     struct account_worker **workers; /* each in cache lines of its own */
 };

@@ -12,7 +12,7 @@ enum { SECRET_MAX = 4096 };
 
 bool auth_required(const struct options *options)
 {
-    return options->username || options->password || options->token;
+    return options->username || options->password || options->token || options->user_count > 0;
 }
 
 /* $2a$10$..., as nats-server tells a hash from a plain secret. */
@@ -59,10 +59,36 @@ static bool accepts_secret(const char *expected, struct span given)
     return same(span_of(expected), given);
 }
 
-bool auth_accepts(const struct options *options, const struct auth_credentials *given)
+bool auth_without(const struct options *options, struct auth_identity *out)
 {
+    if (!options->no_auth_user)
+        return false;
+    const struct options_user *user = options_user(options, span_of(options->no_auth_user));
+    *out = (struct auth_identity){user->name, user->account};
+    return true;
+}
+
+/* An unknown user costs as much as a wrong password, if passwords are plain. */
+static bool accepts_user(const struct options *options, const struct auth_credentials *given,
+                         struct auth_identity *out)
+{
+    if (given->user.len == 0 && given->password.len == 0 && given->token.len == 0)
+        return auth_without(options, out);
+    const struct options_user *user = options_user(options, given->user);
+    bool good = accepts_secret(user ? user->password : "", given->password) && user;
+    if (good)
+        out->account = user->account;
+    return good;
+}
+
+bool auth_accepts(const struct options *options, const struct auth_credentials *given,
+                  struct auth_identity *out)
+{
+    *out = (struct auth_identity){.account = OPTIONS_GLOBAL_ACCOUNT};
     if (!auth_required(options))
         return true;
+    if (options->user_count > 0)
+        return accepts_user(options, given, out);
     if (options->token)
         return accepts_secret(options->token, given->token);
     bool user = same(span_of(options->username), given->user);

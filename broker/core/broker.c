@@ -29,6 +29,49 @@ static int init_deliveries(struct broker *broker)
     return 0;
 }
 
+static struct account *add_account(struct broker *broker, const char *name)
+{
+    const char *system = broker->options->system_account;
+    bool is_system = strcmp(name, system ? system : "$SYS") == 0;
+    struct account *account = account_new(name, is_system, broker->worker_count);
+    if (account)
+        broker->accounts[broker->account_count++] = account;
+    if (is_system)
+        broker->system_account = account;
+    return account;
+}
+
+static int init_accounts(struct broker *broker)
+{
+    const struct options *options = broker->options;
+    broker->accounts = mem_zalloc((options->account_count + 2) * sizeof(struct account *));
+    if (!broker->accounts)
+        return ERR_MEMORY;
+    broker->global_account = add_account(broker, "$G");
+    if (!broker->global_account)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < options->account_count; i++)
+        if (!add_account(broker, options->accounts[i]))
+            return ERR_MEMORY;
+    if (!broker->system_account)
+        add_account(broker, "$SYS");
+    return broker->system_account ? 0 : ERR_MEMORY;
+}
+
+struct account *broker_account_of(const struct broker *broker, const struct auth_identity *identity)
+{
+    return identity->account == OPTIONS_GLOBAL_ACCOUNT ? broker->global_account
+                                                       : broker->accounts[1 + identity->account];
+}
+
+struct account *broker_account(const struct broker *broker, const char *name)
+{
+    for (unsigned i = 0; i < broker->account_count; i++)
+        if (strcmp(broker->accounts[i]->name, name) == 0)
+            return broker->accounts[i];
+    return NULL;
+}
+
 int broker_init(struct broker *broker, const struct options *options, unsigned workers)
 {
     *broker = (struct broker){.options = options, .worker_count = workers};
@@ -42,11 +85,9 @@ int broker_init(struct broker *broker, const struct options *options, unsigned w
     broker->auth_required = auth_required(options);
     /* nats-server's own internal clients take the first few; clients' ids start behind them. */
     atomic_init(&broker->last_cid, 3);
-    broker->global_account = account_new("$G", false, workers);
-    broker->system_account = account_new("$SYS", true, workers);
     closed_ring_init(&broker->closed, (uint32_t)options->max_closed_clients);
-    int error = ERR_MEMORY;
-    if (broker->global_account && broker->system_account)
+    int error = init_accounts(broker);
+    if (!error)
         error = init_deliveries(broker);
     if (error)
         broker_fini(broker);
@@ -62,8 +103,11 @@ void broker_fini(struct broker *broker)
     }
     mem_free(broker->deliveries);
     broker->deliveries = NULL;
-    account_free(&broker->global_account);
-    account_free(&broker->system_account);
+    for (unsigned i = 0; i < broker->account_count; i++)
+        account_free(&broker->accounts[i]);
+    mem_free(broker->accounts);
+    broker->accounts = NULL;
+    broker->account_count = 0;
     closed_ring_fini(&broker->closed);
     mem_free(broker->info_head);
     broker->info_head = NULL;
@@ -100,7 +144,7 @@ int broker_compose_info(struct broker *broker)
         !options->no_header_support, "max_payload", (json_int_t)options->max_payload);
     if (!info)
         return ERR_MEMORY;
-    if (broker->auth_required)
+    if (broker->auth_required && !options->no_auth_user)
         json_object_set_new(info, "auth_required", json_true());
     char *text = json_dumps(info, JSON_COMPACT);
     json_decref(info);

@@ -48,6 +48,10 @@ int delivery_init(struct delivery *delivery, struct broker *broker, unsigned ind
 {
     delivery->broker = broker;
     delivery->index = index;
+    delivery->own = (struct session){.delivery = delivery,
+                                     .account = broker->system_account,
+                                     .echo = true,
+                                     .stall_ns = STALL_MAX_NS};
     delivery->random = (uint64_t)clock_wall_ns() * 0x9e3779b97f4a7c15u + index + 1;
     delivery->gate_bytes = (uint64_t)broker->options->max_pending / 4 * 3;
     delivery->outgoing = mem_zalloc(broker->worker_count * sizeof *delivery->outgoing);
@@ -453,6 +457,8 @@ static inline bool deliver(struct delivery *delivery, struct session *from, stru
         return false;
     if (sub->worker == delivery->index)
         return deliver_local(delivery, from, sub, line);
+    if (sub->worker == SUB_WORKER_ANY)
+        return system_take(delivery, from, sub, line->message);
     bool taken = address_remote(delivery, from, sub);
     *mailed |= taken;
     return taken;

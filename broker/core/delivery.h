@@ -52,6 +52,7 @@ struct delivery {
     /* The time, refreshed by the worker at each batch of input. */
     int64_t now_mono_ns, now_wall_ns;
 
+    struct session own; /* who publishes what the broker itself has to say; system.c's */
     struct session *touched;
     struct garbage_list garbage;
     struct outq_pool pool;

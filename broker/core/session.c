@@ -12,6 +12,7 @@
 #include "broker/base/err.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/core/auth.h"
 #include "broker/core/delivery.h"
 #include "broker/core/drops.h"
 
@@ -158,7 +159,7 @@ static void schedule_first_tick(struct session *session)
 {
     const struct options *options = session->delivery->broker->options;
     session->next_timer_ns = session->start_mono_ns + options->ping_interval_ns;
-    if (session->delivery->broker->auth_required)
+    if (!session->authorized)
         session->next_timer_ns =
             session->start_mono_ns + (int64_t)(options->auth_timeout_s * (double)NS_PER_SEC);
 }
@@ -173,11 +174,12 @@ void session_schedule_first_ping(struct session *session)
     session_touch(session);
 }
 
-static int queue_info(struct session *session)
+static int queue_info(struct session *session, bool lame_duck)
 {
-    char tail[128];
-    int len = snprintf(tail, sizeof tail, ",\"client_id\":%llu,\"client_ip\":\"%s\"} \r\n",
-                       (unsigned long long)session->cid, session->ip);
+    char tail[160];
+    int len =
+        snprintf(tail, sizeof tail, ",\"client_id\":%llu,\"client_ip\":\"%s\"%s} \r\n",
+                 (unsigned long long)session->cid, session->ip, lame_duck ? ",\"ldm\":true" : "");
     struct outq_pool *pool = &session->delivery->pool;
     int error = outq_append(&session->out, pool, span_of(session->delivery->broker->info_head));
     if (!error)
@@ -186,12 +188,45 @@ static int queue_info(struct session *session)
     return error;
 }
 
+void session_announce_lame_duck(struct session *session)
+{
+    if (session->close_reason == CLOSE_NONE && session->async_info &&
+        queue_info(session, true) != 0)
+        session_fail(session, CLOSE_OUT_OF_MEMORY);
+}
+
+void session_enter_account(struct session *session, struct account *account)
+{
+    struct delivery *delivery = session->delivery;
+    struct account *before = session->account;
+    if (account == before)
+        return;
+    session_drop_subs(session);
+    session_count_out(session);
+    counter_add(&delivery_account(delivery, before)->connections, (uint64_t)-1);
+    counter_add(&delivery_account(delivery, account)->connections, 1);
+    atomic_store_explicit(&session->account, account, memory_order_relaxed);
+}
+
+/* With no_auth_user it is that user from the start, and need not even say CONNECT. */
+static int begin_as_nobody(struct session *session)
+{
+    const struct broker *broker = session->delivery->broker;
+    const struct span none = {.ptr = ""};
+    struct auth_identity identity;
+    if (!auth_without(broker->options, &identity))
+        return 0;
+    session->authorized = true;
+    session_enter_account(session, broker_account_of(broker, &identity));
+    return session_set_info(session, none, none, none, span_of(identity.user));
+}
+
 int session_init(struct session *session, struct delivery *delivery, uint64_t cid, const char *ip,
                  uint16_t port)
 {
     session->cid = cid;
     session->delivery = delivery;
-    session->account = delivery->broker->global_account;
+    atomic_init(&session->account, delivery->broker->global_account);
     snprintf(session->ip, sizeof session->ip, "%s", ip);
     session->port = port;
     session->verbose = session->pedantic = session->echo = true;
@@ -200,7 +235,6 @@ int session_init(struct session *session, struct delivery *delivery, uint64_t ci
     session->start_mono_ns = session->last_input_ns = delivery->now_mono_ns;
     session->start_wall_ns = delivery->now_wall_ns;
     atomic_init(&session->last_activity_wall_ns, delivery->now_wall_ns);
-    schedule_first_tick(session);
 
     struct session *first = atomic_load_explicit(&delivery->sessions, memory_order_relaxed);
     atomic_init(&session->next, first);
@@ -210,7 +244,10 @@ int session_init(struct session *session, struct delivery *delivery, uint64_t ci
     metrics_add(&delivery->cells, METRIC_connections, 1);
     metrics_add(&delivery->cells, METRIC_total_connections, 1);
     counter_add(&delivery_account(delivery, session->account)->connections, 1);
-    return queue_info(session);
+    if (begin_as_nobody(session) != 0)
+        return ERR_MEMORY;
+    schedule_first_tick(session);
+    return queue_info(session, false);
 }
 
 static void unlink_session(struct session *session)
@@ -289,6 +326,7 @@ void session_close(struct session *session, enum close_reason reason)
     metrics_add(&delivery->cells, METRIC_connections, (uint64_t)-1);
     counter_add(&delivery_account(delivery, session->account)->connections, (uint64_t)-1);
     session_drop_subs(session);
+    system_tell_closed(session);
     outq_clear(&session->out, &delivery->pool);
     if (atomic_load_explicit(&session->gated, memory_order_relaxed))
         atomic_fetch_sub_explicit(&delivery->gated, 1, memory_order_relaxed);

@@ -41,13 +41,14 @@ struct session {
     /* Constant from session_init on; any thread. */
     uint64_t cid;
     struct delivery *delivery;
-    struct account *account;
     char ip[SESSION_IP_MAX];
     uint16_t port;
     int64_t start_wall_ns, start_mono_ns;
 
     /* Any thread reads, the owner writes. */
     struct session *_Atomic next; /* the worker's list of sessions */
+    struct account
+        *_Atomic account; /* set anew by CONNECT only, while there are no subscriptions */
     struct client_info *_Atomic info;
     struct sub *_Atomic subs; /* a list by sub->next */
     _Atomic uint32_t sub_count;
@@ -67,6 +68,7 @@ struct session {
     bool connected;  /* CONNECT was accepted */
     bool authorized; /* may do more than CONNECT */
     bool verbose, pedantic, no_responders;
+    bool async_info;  /* understands INFO at any time */
     bool skip_line;   /* the rest of a PING, PONG or +OK line is still to come */
     int64_t stall_ns; /* how long its owner should wait before reading more */
 
@@ -108,6 +110,8 @@ void session_acknowledge(struct session *session);
 void session_send_error(struct session *session, const char *text);
 /* -ERR 'Permissions Violation for <what> "<subject>"'. */
 void session_send_violation(struct session *session, const char *what, struct span subject);
+/* Tells the client, by an INFO with "ldm", to look for another server; not before CONNECT. */
+void session_announce_lame_duck(struct session *session);
 /* Takes its subscriptions back, remembers it among the closed, unlinks it. It is garbage from then on. */
 void session_close(struct session *session, enum close_reason reason);
 /* Frees what a session owns, after garbage; the struct is its embedder's. */
@@ -136,6 +140,11 @@ void session_unsubscribe(struct session *session, const struct proto_command *co
 void session_connect(struct session *session, struct span json);
 /* Whether INFO from a client is JSON. */
 bool session_info_valid(struct span json);
+/* Makes it a connection of this account; what it subscribed to before, in another one, is gone. */
+void session_enter_account(struct session *session, struct account *account);
+/* Replaces what is known of the client; texts may lack. 0 or ERR_MEMORY. */
+MUST_CHECK int session_set_info(struct session *session, struct span name, struct span lang,
+                                struct span version, struct span user);
 /* CONNECT was accepted: measure the round trip soon. */
 void session_schedule_first_ping(struct session *session);
 void session_drop_subs(struct session *session);

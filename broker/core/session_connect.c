@@ -106,19 +106,10 @@ static struct span given_or(struct span given, const char *old)
     return given.ptr ? given : span_of(old);
 }
 
-/* Publishes what the client says of itself; the old one becomes garbage. */
-static int replace_info(struct session *session, const struct connect_options *wanted)
+int session_set_info(struct session *session, struct span name, struct span lang,
+                     struct span version, struct span user)
 {
-    static const struct client_info nobody = {.name = "", .lang = "", .version = "", .user = ""};
     struct client_info *old = atomic_load_explicit(&session->info, memory_order_relaxed);
-    const struct client_info *before = old ? old : &nobody;
-    struct span name = given_or(wanted->name, before->name);
-    struct span lang = given_or(wanted->lang, before->lang);
-    struct span version = given_or(wanted->version, before->version);
-    struct span user = wanted->user.len > 0         ? wanted->user
-                       : wanted->auth_token.len > 0 ? SPAN_LITERAL("[REDACTED]")
-                       : wanted->nkey.len > 0       ? wanted->nkey
-                                                    : span_of(before->user);
     struct client_info *info =
         mem_alloc(sizeof *info + name.len + lang.len + version.len + user.len + 4);
     if (!info)
@@ -134,14 +125,42 @@ static int replace_info(struct session *session, const struct connect_options *w
     return 0;
 }
 
-static bool authorized(const struct session *session, const struct connect_options *wanted)
+static bool names_nobody(const struct connect_options *wanted)
 {
+    return wanted->user.len == 0 && wanted->pass.len == 0 && wanted->auth_token.len == 0;
+}
+
+/* Publishes what the client says of itself; the old one becomes garbage. */
+static int replace_info(struct session *session, const struct connect_options *wanted)
+{
+    static const struct client_info nobody = {.name = "", .lang = "", .version = "", .user = ""};
     const struct options *options = session->delivery->broker->options;
+    const struct client_info *old = atomic_load_explicit(&session->info, memory_order_relaxed);
+    const struct client_info *before = old ? old : &nobody;
+    struct span user = wanted->user.len > 0         ? wanted->user
+                       : wanted->auth_token.len > 0 ? SPAN_LITERAL("[REDACTED]")
+                       : wanted->nkey.len > 0       ? wanted->nkey
+                       : options->no_auth_user && names_nobody(wanted)
+                           ? span_of(options->no_auth_user)
+                           : span_of(before->user);
+    return session_set_info(session, given_or(wanted->name, before->name),
+                            given_or(wanted->lang, before->lang),
+                            given_or(wanted->version, before->version), user);
+}
+
+static bool authorized(const struct session *session, const struct connect_options *wanted,
+                       struct account **account)
+{
+    const struct broker *broker = session->delivery->broker;
     bool names_any = wanted->user.ptr || wanted->pass.ptr || wanted->auth_token.ptr;
+    struct auth_identity identity;
     if (session->connected && !names_any)
         return true;
     struct auth_credentials given = {wanted->user, wanted->pass, wanted->auth_token};
-    return auth_accepts(options, &given);
+    if (!auth_accepts(broker->options, &given, &identity))
+        return false;
+    *account = broker_account_of(broker, &identity);
+    return true;
 }
 
 static bool headers_offered(const struct session *session)
@@ -150,9 +169,10 @@ static bool headers_offered(const struct session *session)
 }
 
 /* The checks that end a connection, in nats-server's order. */
-static bool acceptable(struct session *session, const struct connect_options *wanted)
+static bool acceptable(struct session *session, const struct connect_options *wanted,
+                       struct account **account)
 {
-    if (wanted->account.len > 0 || wanted->new_account || !authorized(session, wanted))
+    if (wanted->account.len > 0 || wanted->new_account || !authorized(session, wanted, account))
         session_fail(session, CLOSE_AUTH_FAILURE);
     else if (wanted->protocol < 0 || wanted->protocol > 1)
         session_fail(session, CLOSE_BAD_PROTOCOL_VERSION);
@@ -163,13 +183,16 @@ static bool acceptable(struct session *session, const struct connect_options *wa
     return false;
 }
 
-static void apply(struct session *session, const struct connect_options *wanted)
+static void apply(struct session *session, const struct connect_options *wanted,
+                  struct account *account)
 {
+    session_enter_account(session, account);
     struct delivery *delivery = session->delivery;
     session->verbose = wanted->verbose;
     session->pedantic = wanted->pedantic;
     session->echo = wanted->echo;
     session->headers = wanted->headers && headers_offered(session);
+    session->async_info = wanted->protocol >= 1;
     session->no_responders = wanted->no_responders && session->headers;
     if (session->connected)
         return;
@@ -177,6 +200,7 @@ static void apply(struct session *session, const struct connect_options *wanted)
     atomic_store_explicit(&session->rtt_ns, delivery->now_mono_ns - session->start_mono_ns,
                           memory_order_relaxed);
     session_schedule_first_ping(session);
+    system_tell_connected(session);
 }
 
 /* The secrets of a CONNECT are wiped from the parsed copy; the line itself is overwritten by later input. */
@@ -202,6 +226,7 @@ void session_connect(struct session *session, struct span json)
         .headers = session->headers,
         .no_responders = session->no_responders,
     };
+    struct account *account = session->account;
     json_t *document = NULL;
     int error = lenient_json_read(json, &document);
     if (!error && !read_fields(document, &wanted))
@@ -210,8 +235,8 @@ void session_connect(struct session *session, struct span json)
         error = replace_info(session, &wanted);
     if (error)
         session_fail(session, error == ERR_MEMORY ? CLOSE_OUT_OF_MEMORY : CLOSE_PROTOCOL_VIOLATION);
-    else if (acceptable(session, &wanted))
-        apply(session, &wanted);
+    else if (acceptable(session, &wanted, &account))
+        apply(session, &wanted, account);
     wipe(&wanted);
     json_decref(document);
     session_acknowledge(session);

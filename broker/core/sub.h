@@ -5,6 +5,7 @@
 #ifndef BROKER_CORE_SUB_H
 #define BROKER_CORE_SUB_H
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "broker/base/base.h"
@@ -30,7 +31,7 @@ struct sub {
     /* From here on what each delivery needs, side by side. Constant, but for the atomics. */
     uint32_t subject_len, sid_len, queue_len;
     struct session *session;
-    unsigned worker; /* the owner's index */
+    unsigned worker; /* the owner's index, or SUB_WORKER_ANY */
     bool literal;    /* without wildcards: every message for it has its very subject */
 
     /* Written by the owner, read by all. */
@@ -44,6 +45,9 @@ struct sub {
     /* "HMSG <subject> <sid> <queue>": a message's line up to the reply, ready to be copied, then the queue's name. */
     char line[];
 };
+
+/* A subscription of the broker itself: handled by whichever worker publishes. See system.h. */
+#define SUB_WORKER_ANY UINT_MAX
 
 enum { SUB_SUBJECT_AT = sizeof "HMSG " - 1 };
 

@@ -182,9 +182,9 @@ static void run(void *argument)
     rcu_thread_unregister();
 }
 
-/* ---- orders from the main thread ---- */
+/* ---- orders from other threads ---- */
 
-static void order(struct worker *worker, struct mail *mail)
+void worker_post(struct worker *worker, struct mail *mail)
 {
     mailbox_put(&worker->mailbox, mail);
     mailbox_wake(&worker->mailbox);
@@ -206,7 +206,7 @@ int worker_adopt(struct worker *worker, int fd, bool refuse)
     *mail = (struct adopt_mail){
         .mail = {.open = open_adopt}, .worker = worker, .fd = fd, .refuse = refuse};
     atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
-    order(worker, &mail->mail);
+    worker_post(worker, &mail->mail);
     return 0;
 }
 
@@ -237,7 +237,7 @@ void worker_rest(struct worker *worker)
     if (!mail)
         return;
     *mail = (struct rest_mail){.mail = {.open = open_rest}, .worker = worker};
-    order(worker, &mail->mail);
+    worker_post(worker, &mail->mail);
 }
 
 static void open_stop(struct mail *mail, struct delivery *receiver)
@@ -248,8 +248,10 @@ static void open_stop(struct mail *mail, struct delivery *receiver)
     /* First of all, so that no close has to look for its place in this list. */
     while (session_take_touched(receiver))
         ;
-    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
+    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL) {
+        conn_relieve(session); /* what it was sent last, if its socket has room */
         conn_close(session, CLOSE_SHUTDOWN);
+    }
     uv_stop(&worker->loop);
     mem_free(self);
 }
@@ -258,7 +260,7 @@ void worker_stop(struct worker *worker)
 {
     struct stop_mail *mail = mem_zalloc_or_exit(sizeof *mail);
     *mail = (struct stop_mail){.mail = {.open = open_stop}, .worker = worker};
-    order(worker, &mail->mail);
+    worker_post(worker, &mail->mail);
 }
 
 void worker_join(struct worker *worker)

@@ -37,6 +37,8 @@ bool worker_congested(struct worker *worker);
 /* Takes the connected socket; refuse: tells it that there are too many, and closes. 0 or ERR_MEMORY, then the socket is the
  * caller's still. */
 MUST_CHECK int worker_adopt(struct worker *worker, int fd, bool refuse);
+/* Puts mail into its box, and wakes it. Any thread. */
+void worker_post(struct worker *worker, struct mail *mail);
 /* Has it free what it keeps at hand for the next burst. */
 void worker_rest(struct worker *worker);
 /* Has it close all its connections and end its thread. */

@@ -385,7 +385,7 @@ static void all_mistakes_of_a_file_are_told(void **state)
     (void)state;
     write_config(
         "cluster { port: 1 }\nfoo: 3\nport: \"x\"\n"
-        "authorization { users: [], bla: 3, user: a, token: b }\n"
+        "authorization { permissions: {}, bla: 3, user: a, token: b }\n"
         "max_payload: 5GB\nping_interval: \"5\"\nlisten: \"h\"\nhttp: \"h:x\"\ndebug: \"yes\"\n"
         "workers: many\nserver_name: \"a\\x00b\"\n\"b\na\": 1\nmax_control_line: -1\n"
         "http: 70000\nlisten: [1]\nmax_pending: 1.5\nAuthorization: 5\n");
@@ -394,8 +394,8 @@ static void all_mistakes_of_a_file_are_told(void **state)
         "clearwing: a.conf:1:0: \"cluster\" is not supported by this broker\n"
         "clearwing: a.conf:2:1: unknown field \"foo\"\n"
         "clearwing: a.conf:3:1: port: expected a whole number, not a string\n"
-        "clearwing: a.conf:4:17: \"users\" is not supported by this broker\n"
-        "clearwing: a.conf:4:28: unknown field \"bla\"\n"
+        "clearwing: a.conf:4:17: \"permissions\" is not supported by this broker\n"
+        "clearwing: a.conf:4:34: unknown field \"bla\"\n"
         "clearwing: a.conf:4:1: Cannot have a user/pass and token\n"
         "clearwing: a.conf:5:1: max_payload: expected a whole number from -1 to 2147483647, not "
         "5GB\n"
