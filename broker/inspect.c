@@ -160,6 +160,7 @@ enum { KEYS_FIRST = 256 };
 struct keys {
     struct key *all;
     size_t count, capacity;
+    uint64_t matching; /* of the state and account, whatever the other filters say */
     bool failed;
 };
 
@@ -269,16 +270,29 @@ static int64_t sort_key(enum inspect_sort sort, const struct inspect_connection 
     return 0;
 }
 
+static bool subscribes_to(const struct session *session, struct span subject)
+{
+    const struct sub *sub = atomic_load_explicit(&session->subs, memory_order_acquire);
+    for (; sub; sub = atomic_load_explicit(&sub->next, memory_order_acquire))
+        if (subject_overlaps(sub_subject(sub), subject))
+            return true;
+    return false;
+}
+
 static bool wanted(const struct inspect_query *query, const struct inspect_connection *conn)
 {
     return (query->cid == 0 || conn->cid == query->cid) &&
            (!query->user || strcmp(conn->user, query->user) == 0) &&
-           (!query->account || strcmp(conn->account, query->account) == 0);
+           (!query->subject || conn->stop_wall_ns != 0 ||
+            subscribes_to(conn->private, span_of(query->subject)));
 }
 
 static void keys_add(struct keys *keys, const struct inspect_query *query,
                      const struct inspect_connection *conn, struct key key)
 {
+    if (query->account && strcmp(conn->account, query->account) != 0)
+        return;
+    keys->matching++;
     if (keys->failed || !wanted(query, conn))
         return;
     if (keys->count == keys->capacity) {
@@ -373,7 +387,7 @@ int inspect_connections(const struct inspect_query *query, struct inspect_page *
     uint64_t first = query->offset < keys.count ? query->offset : keys.count;
     uint64_t listed = keys.count - first < query->limit ? keys.count - first : query->limit;
     *page =
-        (struct inspect_page){.matching = keys.count,
+        (struct inspect_page){.matching = keys.matching,
                               .listed = listed,
                               .account_known = !query->account || account_exists(query->account)};
     if (begin)

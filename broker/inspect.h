@@ -65,6 +65,7 @@ struct inspect_query {
     uint64_t cid;        /* 0: any */
     const char *user;    /* NULL: any; else exact */
     const char *account; /* NULL: any; else exact */
+    const char *subject; /* NULL: any; else open ones with a subscription that overlaps it */
 };
 
 struct inspect_connection {
@@ -91,7 +92,7 @@ struct inspect_subscription {
 };
 
 struct inspect_page {
-    uint64_t matching; /* after the filters, before paging */
+    uint64_t matching; /* of that state and account, before the other filters and paging */
     uint64_t listed;   /* in this page */
     bool account_known;
 };

@@ -3,10 +3,12 @@
  * inspect_connections chooses, sorts and cuts the page; each connection of it is written as it
  * comes. Values are read through the metric table's CONN rows, so that a row added there appears
  * here, after nats-server's fields. */
+#include "monitor/connz.h"
+
 #include <strings.h>
 
 #include "broker/base/clock.h"
-#include "broker/inspect.h"
+#include "broker/base/err.h"
 #include "monitor/request.h"
 #include "monitor/subscription_json.h"
 #include "monitor/value_json.h"
@@ -15,12 +17,14 @@
  * clients. */
 #define NO_CID UINT64_MAX
 
+enum { ERROR_BYTES_MAX = 64 << 10 };
+
 struct listing {
     struct json_writer *json;
+    const struct connz_options *options;
     struct inspect_query query;
     struct inspect_page page;
     struct inspect_server server;
-    bool auth, subs, detail;
 };
 
 struct subscription_listing {
@@ -38,70 +42,54 @@ static const char *const sort_names[] = {
     [INSPECT_SORT_REASON] = "reason",     [INSPECT_SORT_RTT] = "rtt",
 };
 
-static bool read_sort(struct request *request, struct inspect_query *query)
+/* "" or NULL: not asked for. */
+static const char *given(const char *text)
 {
-    const char *name = request_text(request, "sort");
-    name = *name ? name : "cid";
+    return text && *text ? text : NULL;
+}
+
+static int read_sort(const struct connz_options *options, enum inspect_sort *sort,
+                     struct text_buffer *error)
+{
+    const char *name = given(options->sort) ? options->sort : "cid";
     size_t i = 0;
     while (i < array_length(sort_names) && strcmp(sort_names[i], name) != 0)
         i++;
     if (i == array_length(sort_names)) {
-        request_error(request, 400, "invalid sorting option: %s", name);
-        return false;
+        text_buffer_printf(error, "invalid sorting option: %s", name);
+        return ERR_INVALID;
     }
-    query->sort = (enum inspect_sort)i;
-    bool needs_closed = query->sort == INSPECT_SORT_STOP || query->sort == INSPECT_SORT_REASON;
-    if (needs_closed && query->state != INSPECT_CLOSED) {
-        request_error(request, 400, "sort by %s only valid on closed connections", name);
-        return false;
+    *sort = (enum inspect_sort)i;
+    bool needs_closed = *sort == INSPECT_SORT_STOP || *sort == INSPECT_SORT_REASON;
+    if (needs_closed && options->state != INSPECT_CLOSED) {
+        text_buffer_printf(error, "sort by %s only valid on closed connections", name);
+        return ERR_INVALID;
     }
-    return true;
-}
-
-static bool read_state(struct request *request, struct inspect_query *query)
-{
-    static const struct {
-        const char *name;
-        enum inspect_state state;
-    } states[] = {{"", INSPECT_OPEN},
-                  {"open", INSPECT_OPEN},
-                  {"closed", INSPECT_CLOSED},
-                  {"any", INSPECT_ALL},
-                  {"all", INSPECT_ALL}};
-    const char *name = request_text(request, "state");
-    for (size_t i = 0; i < array_length(states); i++) {
-        if (strcasecmp(states[i].name, name) == 0) {
-            query->state = states[i].state;
-            return true;
-        }
-    }
-    request_error(request, 400, "Error decoding state for %s", name);
-    return false;
+    return 0;
 }
 
 /* In nats-server's order of complaints. */
-static bool read_arguments(struct request *request, struct listing *listing)
+static int read_options(const struct connz_options *options, struct inspect_query *query,
+                        struct text_buffer *error)
 {
-    struct inspect_query *query = &listing->query;
-    if (!request_bool(request, "auth", &listing->auth))
-        return false;
-    listing->detail = strcasecmp(request_text(request, "subs"), "detail") == 0;
-    if (!listing->detail && !request_bool(request, "subs", &listing->subs))
-        return false;
-    if (!request_page(request, &query->offset, &query->limit) ||
-        !request_unsigned(request, "cid", &query->cid) || !read_state(request, query))
-        return false;
-    request_count(request);
-    if (!read_sort(request, query))
-        return false;
-    const char *user = request_text(request, "user"), *account = request_text(request, "acc");
-    query->user = *user ? user : NULL;
-    query->account = *account ? account : NULL;
-    if (query->cid)
+    int status = read_sort(options, &query->sort, error);
+    if (status != 0)
+        return status;
+    query->state = options->state;
+    query->user = given(options->user);
+    query->account = given(options->account);
+    query->subject = given(options->filter_subject);
+    if (query->subject && strcmp(query->subject, ">") == 0)
+        query->subject = NULL;
+    if (query->subject && !query->account) {
+        text_buffer_text(error, "filter by subject only valid with account filtering");
+        return ERR_INVALID;
+    }
+    request_clamp_page(options->offset, options->limit, &query->offset, &query->limit);
+    query->cid = given(options->mqtt_client) ? NO_CID : options->cid;
+    if (options->cid)
         query->limit = 1;
-    if (*request_text(request, "mqtt_client"))
-        query->cid = NO_CID;
-    return true;
+    return 0;
 }
 
 static void write_subscription(void *context, const struct inspect_subscription *subscription)
@@ -120,7 +108,7 @@ static void write_subscription(void *context, const struct inspect_subscription 
 static void write_subscriptions(const struct listing *listing,
                                 const struct inspect_connection *connection)
 {
-    struct subscription_listing list = {listing->json, listing->detail,
+    struct subscription_listing list = {listing->json, listing->options->detail,
                                         connection->stop_wall_ns != 0, false};
     inspect_connection_subscriptions(connection, write_subscription, &list);
     if (list.any)
@@ -194,12 +182,12 @@ static void write_connection(void *context, const struct inspect_connection *con
     json_write_text_if(json, "name", connection->name);
     json_write_text_if(json, "lang", connection->lang);
     json_write_text_if(json, "version", connection->version);
-    if (listing->auth) {
+    if (listing->options->auth) {
         json_write_text_if(json, "authorized_user", connection->user);
         if (connection->account && strcmp(connection->account, "$G") != 0)
             json_write_text_if(json, "account", connection->account);
     }
-    if (listing->subs || listing->detail)
+    if (listing->options->subs || listing->options->detail)
         write_subscriptions(listing, connection);
     json_write_end(json);
 }
@@ -221,22 +209,81 @@ static void write_envelope(void *context)
         json_write_null(json, "connections");
 }
 
+int connz_write(const struct connz_options *options, struct json_writer *json,
+                struct text_buffer *error)
+{
+    struct listing listing = {.json = json, .options = options};
+    int status = read_options(options, &listing.query, error);
+    if (status != 0)
+        return status;
+    inspect_server(&listing.server);
+    unsigned depth = json->depth;
+    json_write_object(json, NULL);
+    status = inspect_connections(&listing.query, &listing.page, write_envelope, write_connection,
+                                 &listing);
+    if (status != 0) {
+        text_buffer_text(error, "out of memory: ask for fewer connections with limit");
+        return status;
+    }
+    while (json->depth > depth)
+        json_write_end(json);
+    return 0;
+}
+
+/* ---- over HTTP ---- */
+
+static bool read_state(struct request *request, enum inspect_state *state)
+{
+    static const struct {
+        const char *name;
+        enum inspect_state state;
+    } states[] = {{"", INSPECT_OPEN},
+                  {"open", INSPECT_OPEN},
+                  {"closed", INSPECT_CLOSED},
+                  {"any", INSPECT_ALL},
+                  {"all", INSPECT_ALL}};
+    const char *name = request_text(request, "state");
+    for (size_t i = 0; i < array_length(states); i++) {
+        if (strcasecmp(states[i].name, name) == 0) {
+            *state = states[i].state;
+            return true;
+        }
+    }
+    request_error(request, 400, "Error decoding state for %s", name);
+    return false;
+}
+
+/* In nats-server's order of complaints. */
+static bool read_arguments(struct request *request, struct connz_options *options)
+{
+    if (!request_bool(request, "auth", &options->auth))
+        return false;
+    options->detail = strcasecmp(request_text(request, "subs"), "detail") == 0;
+    if (!options->detail && !request_bool(request, "subs", &options->subs))
+        return false;
+    if (!request_int(request, "offset", &options->offset) ||
+        !request_int(request, "limit", &options->limit) ||
+        !request_unsigned(request, "cid", &options->cid) || !read_state(request, &options->state))
+        return false;
+    options->sort = request_text(request, "sort");
+    options->user = request_text(request, "user");
+    options->account = request_text(request, "acc");
+    options->mqtt_client = request_text(request, "mqtt_client");
+    return true;
+}
+
 void connz_answer(struct request *request)
 {
-    struct listing listing = {0};
-    if (!read_arguments(request, &listing))
+    struct connz_options options = {0};
+    if (!read_arguments(request, &options))
         return;
-    inspect_server(&listing.server);
-    listing.json = request_json(request, 2);
-    json_write_object(listing.json, NULL);
-    int status = inspect_connections(&listing.query, &listing.page, write_envelope,
-                                     write_connection, &listing);
-    if (status != 0) {
-        request_error(request, 503, "out of memory: ask for fewer connections with limit");
-        return;
-    }
-    if (listing.json->depth > 1)
-        json_write_end(listing.json);
-    json_write_end(listing.json);
-    request_json_end(request);
+    request_count(request);
+    struct text_buffer error;
+    text_buffer_init(&error, ERROR_BYTES_MAX);
+    int status = connz_write(&options, request_json(request, 2), &error);
+    if (status == 0)
+        request_json_end(request);
+    else
+        request_refuse(request, status, &error);
+    text_buffer_fini(&error);
 }

@@ -1,6 +1,8 @@
 /* Error texts are nats-server's, which are Go's; each ends with a line feed, because a viewer in
  * the field cuts the body at the first one and fails when there is none. */
 #include "monitor/request.h"
+
+#include "broker/base/err.h"
 #include "broker/base/utf8.h"
 
 enum { REQUEST_LIMIT_DEFAULT = 1024, REQUEST_ERROR_BYTES_MAX = 64 << 10 };
@@ -55,6 +57,12 @@ void request_error(struct request *request, unsigned status, const char *format,
     text_buffer_append(&request->body, "\n", 1);
 }
 
+void request_refuse(struct request *request, int status, const struct text_buffer *error)
+{
+    request_error(request, status == ERR_MEMORY ? 503 : 400, "%.*s", (int)error->len,
+                  error->bytes ? error->bytes : "");
+}
+
 static void answer_fault(struct request *request, const char *type, const char *name,
                          const struct query_fault *fault)
 {
@@ -94,13 +102,18 @@ bool request_unsigned(struct request *request, const char *name, uint64_t *out)
     return false;
 }
 
+void request_clamp_page(int64_t from, int64_t count, uint64_t *offset, uint64_t *limit)
+{
+    *offset = from > 0 ? (uint64_t)from : 0;
+    *limit = count > 0 ? (uint64_t)count : REQUEST_LIMIT_DEFAULT;
+}
+
 bool request_page(struct request *request, uint64_t *offset, uint64_t *limit)
 {
     int64_t from, count;
     if (!request_int(request, "offset", &from) || !request_int(request, "limit", &count))
         return false;
-    *offset = from > 0 ? (uint64_t)from : 0;
-    *limit = count > 0 ? (uint64_t)count : REQUEST_LIMIT_DEFAULT;
+    request_clamp_page(from, count, offset, limit);
     return true;
 }
 

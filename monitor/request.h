@@ -43,7 +43,9 @@ const char *request_text(const struct request *request, const char *name);
 MUST_CHECK bool request_bool(struct request *request, const char *name, bool *out);
 MUST_CHECK bool request_int(struct request *request, const char *name, int64_t *out);
 MUST_CHECK bool request_unsigned(struct request *request, const char *name, uint64_t *out);
-/* offset and limit with nats-server's defaults: below 0 is 0, and 1024. */
+/* A page as asked for, with nats-server's defaults: an offset below 0 is 0, a limit below 1 is 1024. */
+void request_clamp_page(int64_t from, int64_t count, uint64_t *offset, uint64_t *limit);
+/* The arguments offset and limit, clamped. */
 MUST_CHECK bool request_page(struct request *request, uint64_t *offset, uint64_t *limit);
 
 /* For endpoints that are counted once their arguments are understood. */
@@ -56,6 +58,8 @@ void request_json_end(struct request *request);
 void request_json_identity(struct json_writer *json, const char *server_id, int64_t now_wall_ns);
 /* Replaces the answer by a plain text with a final line feed. */
 void request_error(struct request *request, unsigned status, const char *format, ...) PRINTF(3, 4);
+/* The same for a document's function that failed: 503 for ERR_MEMORY, else 400. */
+void request_refuse(struct request *request, int status, const struct text_buffer *error);
 /* text as Go's strconv.Quote writes it, for error texts. */
 void request_quote(struct text_buffer *out, const char *text);
 

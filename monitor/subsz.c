@@ -3,8 +3,13 @@
  * As in nats-server 2.9, a document that lists nothing is only the eight statistics fields. How
  * many there are is known after the walk but written before the list, so the list is written aside
  * first. */
+#include "monitor/subsz.h"
+
+#include "broker/base/err.h"
 #include "monitor/request.h"
 #include "monitor/subscription_json.h"
+
+enum { ERROR_BYTES_MAX = 64 << 10 };
 
 struct page {
     struct json_writer list;
@@ -18,25 +23,33 @@ static void write_one(void *context, const struct inspect_subscription *subscrip
     subscription_json_write(&page->list, subscription, true);
 }
 
-static void answer(struct request *request, bool list, uint64_t offset, uint64_t limit)
+static const char *given(const char *text)
 {
-    const char *account = request_text(request, "acc"), *test = request_text(request, "test");
-    account = *account ? account : NULL;
+    return text && *text ? text : NULL;
+}
+
+int subsz_write(const struct subsz_options *options, struct json_writer *json,
+                struct text_buffer *error)
+{
+    const char *account = given(options->account), *test = given(options->test);
+    if (test && !inspect_subject_is_literal(test)) {
+        text_buffer_printf(error, "invalid test subject, must be valid publish subject: %s", test);
+        return ERR_INVALID;
+    }
+    uint64_t offset, limit, total = 0;
+    request_clamp_page(options->offset, options->limit, &offset, &limit);
     struct inspect_server server;
     inspect_server(&server);
     struct inspect_subscriptions statistics;
     inspect_subscription_statistics(account, &statistics);
 
-    struct json_writer *json = request_json(request, 2);
     json_write_object(json, NULL);
     struct text_buffer elements;
     text_buffer_init(&elements, REQUEST_ANSWER_BYTES_MAX);
     struct page page = {0};
     json_write_nest_array(&page.list, json, &elements);
-    uint64_t total = 0;
-    if (list)
-        total = inspect_subscriptions_list(account, *test ? test : NULL, offset, limit, write_one,
-                                           &page);
+    if (options->list)
+        total = inspect_subscriptions_list(account, test, offset, limit, write_one, &page);
     if (page.any)
         request_json_identity(json, server.server_id, server.now_wall_ns);
     subscription_json_statistics(json, &statistics);
@@ -48,20 +61,23 @@ static void answer(struct request *request, bool list, uint64_t offset, uint64_t
     }
     text_buffer_fini(&elements);
     json_write_end(json);
-    request_json_end(request);
+    return 0;
 }
 
 void subsz_answer(struct request *request)
 {
-    bool list;
-    uint64_t offset, limit;
-    if (!request_bool(request, "subs", &list) || !request_page(request, &offset, &limit))
+    struct subsz_options options = {.account = request_text(request, "acc"),
+                                    .test = request_text(request, "test")};
+    if (!request_bool(request, "subs", &options.list) ||
+        !request_int(request, "offset", &options.offset) ||
+        !request_int(request, "limit", &options.limit))
         return;
-    const char *test = request_text(request, "test");
-    if (*test && !inspect_subject_is_literal(test)) {
-        request_error(request, 400, "invalid test subject, must be valid publish subject: %s",
-                      test);
-        return;
-    }
-    answer(request, list, offset, limit);
+    struct text_buffer error;
+    text_buffer_init(&error, ERROR_BYTES_MAX);
+    int status = subsz_write(&options, request_json(request, 2), &error);
+    if (status == 0)
+        request_json_end(request);
+    else
+        request_refuse(request, status, &error);
+    text_buffer_fini(&error);
 }

@@ -58,3 +58,20 @@ bool subject_matches(struct span pattern, struct span subject)
     }
     return given.done;
 }
+
+bool subject_overlaps(struct span one, struct span other)
+{
+    struct subject_tokens ones = subject_tokens(one), others = subject_tokens(other);
+    struct span left, right;
+    while (subject_next_token(&ones, &left)) {
+        if (!subject_next_token(&others, &right))
+            return false;
+        if ((subject_token_is(left, '>') && ones.done) ||
+            (subject_token_is(right, '>') && others.done))
+            return true;
+        if (!subject_token_is(left, '*') && !subject_token_is(right, '*') &&
+            !span_equal(left, right))
+            return false;
+    }
+    return others.done;
+}

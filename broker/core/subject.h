@@ -13,6 +13,8 @@ bool subject_has_wildcard(struct span subject);
 /* Whether a subscription to pattern gets what is published to subject, whose tokens are plain text even where
  * they look like wildcards. A subject with an empty token matches nothing. */
 bool subject_matches(struct span pattern, struct span subject);
+/* Whether something could be published that both patterns get. */
+bool subject_overlaps(struct span one, struct span other);
 
 /* Takes the next token off *rest; false when there is none left. An empty subject has one empty token. */
 struct subject_tokens {

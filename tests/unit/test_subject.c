@@ -17,18 +17,30 @@ static void validity(void **state)
         const char *subject;
         bool subscription, literal, wildcard;
     } rows[] = {
-        {"a", true, true, false},          {"a.b.c", true, true, false},
-        {"", false, false, false},         {".", false, false, false},
-        {"a.", false, false, false},       {".a", false, false, false},
-        {"a..b", false, false, false},     {"*", true, false, true},
-        {">", true, false, true},          {"a.*", true, false, true},
-        {"*.a", true, false, true},        {"a.>", true, false, true},
-        {">.a", false, false, true},       {"a.>.b", false, false, true},
-        {"a*", true, true, false},         {"*a.b", true, true, false},
-        {"a>", true, true, false},         {">>", true, true, false},
-        {"**", true, true, false},         {"*.*.>", true, false, true},
-        {"a.>.", false, false, true},      {"..", false, false, false},
-        {"caf\xc3\xa9.x", true, true, false}, {"$SYS.a", true, true, false},
+        {"a", true, true, false},
+        {"a.b.c", true, true, false},
+        {"", false, false, false},
+        {".", false, false, false},
+        {"a.", false, false, false},
+        {".a", false, false, false},
+        {"a..b", false, false, false},
+        {"*", true, false, true},
+        {">", true, false, true},
+        {"a.*", true, false, true},
+        {"*.a", true, false, true},
+        {"a.>", true, false, true},
+        {">.a", false, false, true},
+        {"a.>.b", false, false, true},
+        {"a*", true, true, false},
+        {"*a.b", true, true, false},
+        {"a>", true, true, false},
+        {">>", true, true, false},
+        {"**", true, true, false},
+        {"*.*.>", true, false, true},
+        {"a.>.", false, false, true},
+        {"..", false, false, false},
+        {"caf\xc3\xa9.x", true, true, false},
+        {"$SYS.a", true, true, false},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         struct span subject = span_of(rows[i].subject);
@@ -44,7 +56,7 @@ static void tokens_of_a_subject(void **state)
     (void)state;
     struct subject_tokens rest = subject_tokens(SPAN_LITERAL("ab..c."));
     static const char *const expected[] = {"ab", "", "c", ""};
-    struct span token;
+    struct span token = {NULL, 0};
     for (size_t i = 0; i < array_length(expected); i++) {
         assert_true(subject_next_token(&rest, &token));
         assert_true(span_equal(token, span_of(expected[i])));
@@ -92,7 +104,8 @@ static void matching_of_all_short_subjects(void **state)
         if (!subject_valid_subscription((struct span){pattern, pattern_len}))
             continue;
         for (unsigned s = 0; s < 4 + 16 + 64 + 256; s++) {
-            size_t subject_len = nth(s, "ab*>", subject); /* wildcards in a subject are plain text */
+            size_t subject_len =
+                nth(s, "ab*>", subject); /* wildcards in a subject are plain text */
             bool expected = reference(pattern, subject);
             matched += expected;
             if (subject_matches((struct span){pattern, pattern_len},
@@ -101,6 +114,30 @@ static void matching_of_all_short_subjects(void **state)
         }
     }
     assert_in_range(matched, 1000, 20000);
+}
+
+/* Against its definition: a literal subject that both match, of up to four tokens as patterns have three. */
+static void overlap_of_all_short_patterns(void **state)
+{
+    (void)state;
+    enum { PATTERNS = 4 + 16 + 64, SUBJECTS = 2 + 4 + 8 + 16 };
+    char one[16], other[16], subject[16];
+    unsigned overlapping = 0;
+    for (unsigned i = 0; i < PATTERNS * PATTERNS; i++) {
+        struct span left = {one, nth(i / PATTERNS, "ab*>", one)};
+        struct span right = {other, nth(i % PATTERNS, "ab*>", other)};
+        if (!subject_valid_subscription(left) || !subject_valid_subscription(right))
+            continue;
+        bool expected = false;
+        for (unsigned s = 0; s < SUBJECTS && !expected; s++) {
+            struct span literal = {subject, nth(s, "ab", subject)};
+            expected = subject_matches(left, literal) && subject_matches(right, literal);
+        }
+        overlapping += expected;
+        if (subject_overlaps(left, right) != expected)
+            fail_msg("%s and %s: expected %d", one, other, expected);
+    }
+    assert_in_range(overlapping, 300, 3000);
 }
 
 static void empty_tokens_match_nothing(void **state)
@@ -121,6 +158,7 @@ int main(void)
         cmocka_unit_test(validity),
         cmocka_unit_test(tokens_of_a_subject),
         cmocka_unit_test(matching_of_all_short_subjects),
+        cmocka_unit_test(overlap_of_all_short_patterns),
         cmocka_unit_test(empty_tokens_match_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
