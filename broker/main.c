@@ -22,6 +22,7 @@
 #include "broker/core/auth.h"
 #include "broker/core/broker.h"
 #include "broker/files.h"
+#include "broker/health_set.h"
 #include "broker/inspect_set.h"
 #include "broker/net/listener.h"
 #include "broker/net/parallelism.h"
@@ -137,6 +138,7 @@ static void trim_when_quiet(struct server *server)
 
 static void on_sample(uv_timer_t *timer)
 {
+    health_set_turned();
     inspect_sample_cpu();
     trim_when_quiet(timer->data);
 }
@@ -281,6 +283,7 @@ static int start(struct server *server)
         return fail("Out of memory");
     inspect_set(&server->broker);
     int failed = start_workers(server);
+    health_set(&server->broker, server->workers);
     if (!failed)
         failed = start_monitor(server);
     if (failed)
@@ -292,6 +295,7 @@ static int start(struct server *server)
     if (!failed) {
         inspect_set_ready(true);
         server->ready = true;
+        health_set_started();
         log_info("Server is ready");
     }
     return failed;
@@ -330,6 +334,7 @@ static void stop(struct server *server)
     monitor_stop(&server->monitor);
     system_queue_close();
     services_stop();
+    health_set(NULL, NULL);
     stop_workers(server);
     if (server->options.ports_file_dir)
         files_remove_ports(server->options.ports_file_dir);

@@ -132,7 +132,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     }
 }
 
-static int descriptors_for_clients(void)
+int listener_descriptors_max(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
@@ -146,7 +146,7 @@ void listener_start(struct listener *listener, uv_loop_t *loop, struct broker *b
 {
     listener->broker = broker;
     listener->workers = workers;
-    listener->descriptors_max = descriptors_for_clients();
+    listener->descriptors_max = listener_descriptors_max();
     uv_poll_init(loop, &listener->poll, listener->fd);
     uv_timer_init(loop, &listener->retry);
     listener->open_handles = 2;

@@ -163,6 +163,8 @@ static void on_end_of_turn(uv_prepare_t *hook)
     }
     rcu_leave();
     look_after_garbage(worker);
+    uint64_t turns = atomic_load_explicit(&worker->turns, memory_order_relaxed);
+    atomic_store_explicit(&worker->turns, turns + 1, memory_order_relaxed);
 }
 
 /* The end of the turn drains the box; being woken is enough. */
@@ -238,6 +240,16 @@ void worker_rest(struct worker *worker)
         return;
     *mail = (struct rest_mail){.mail = {.open = open_rest}, .worker = worker};
     worker_post(worker, &mail->mail);
+}
+
+uint64_t worker_turns(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->turns, memory_order_relaxed);
+}
+
+void worker_wake(struct worker *worker)
+{
+    mailbox_wake(&worker->mailbox);
 }
 
 static void open_stop(struct mail *mail, struct delivery *receiver)

@@ -26,6 +26,7 @@ struct worker {
     unsigned full_count;
     uint64_t mailbox_bytes_max;   /* of any worker's mailbox; fuller, its senders wait */
     _Atomic uint32_t connections; /* assigned to it; the listener chooses the least loaded */
+    _Atomic uint64_t turns;       /* of its loop, since the start */
     char *read_buffer;
 };
 
@@ -41,6 +42,10 @@ MUST_CHECK int worker_adopt(struct worker *worker, int fd, bool refuse);
 void worker_post(struct worker *worker, struct mail *mail);
 /* Has it free what it keeps at hand for the next burst. */
 void worker_rest(struct worker *worker);
+/* How often its loop has turned. Any thread. */
+uint64_t worker_turns(const struct worker *worker);
+/* Has its loop turn once more, now. Any thread. */
+void worker_wake(struct worker *worker);
 /* Has it close all its connections and end its thread. */
 void worker_stop(struct worker *worker);
 /* After worker_stop: waits for the thread. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "broker/base/clock.h"
+#include "broker/health.h"
 #include "broker/inspect.h"
 
 #define FAKE_START_NS 1795396283603348008LL /* 2026-11-23T01:11:23.603348008Z */
@@ -30,6 +31,14 @@ void inspect_thread_leave(void)
 bool inspect_ready(void)
 {
     return fake_inspect.ready;
+}
+
+bool health_check(enum health_check check, char reason[HEALTH_REASON_MAX])
+{
+    bool well = !(fake_inspect.unwell & 1U << check);
+    if (!well)
+        snprintf(reason, HEALTH_REASON_MAX, "check %d \"fails\"", (int)check);
+    return well;
 }
 
 void inspect_server(struct inspect_server *out)

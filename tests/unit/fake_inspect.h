@@ -1,4 +1,4 @@
-/* A broker that is not there: inspect.h answered from constants, so that the monitor is tested
+/* A broker that is not there: inspect.h and health.h answered from constants, so that the monitor is tested
  * alone and its documents can be compared byte for byte. Two open connections, a closed one, three
  * subscriptions, two accounts. */
 #ifndef TESTS_FAKE_INSPECT_H
@@ -11,6 +11,7 @@
 
 struct fake_inspect {
     _Atomic bool ready;
+    _Atomic unsigned unwell;            /* a bit for each health check that fails */
     _Atomic int readers;                /* threads that entered and did not leave */
     _Atomic unsigned extra_connections; /* open ones beyond the two */
 };

@@ -16,6 +16,7 @@
 
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
+#include "broker/health.h"
 #include "broker/inspect.h"
 #include "monitor/http.h"
 #include "monitor/json_write.h"
@@ -240,6 +241,46 @@ static void argument_errors(void **state)
     struct monitor *monitor = *state;
     for (size_t i = 0; i < array_length(cases); i++)
         assert_answer(monitor, cases[i][0], 400, cases[i][1]);
+}
+
+#define LIVE_CHECKS                                                                                \
+    "{\"name\":\"main_loop\",\"status\":\"ok\"},{\"name\":\"workers\",\"status\":\"ok\"}"
+
+static void health_documents(void **state)
+{
+    struct monitor *monitor = *state;
+    assert_answer(monitor, "/livez", 200, "{\"status\":\"ok\",\"checks\":[" LIVE_CHECKS "]}");
+    assert_answer(monitor, "/startupz", 200,
+                  "{\"status\":\"ok\",\"checks\":[{\"name\":\"started\",\"status\":\"ok\"}]}");
+    static const char *const names[] = {"started", "shutdown",    "listener",    "main_loop",
+                                        "workers", "connections", "descriptors", "memory"};
+    static const enum health_check checks[] = {
+        HEALTH_STARTED, HEALTH_SHUTDOWN,    HEALTH_LISTENER,    HEALTH_MAIN_LOOP,
+        HEALTH_WORKERS, HEALTH_CONNECTIONS, HEALTH_DESCRIPTORS, HEALTH_MEMORY};
+    for (size_t wrong = 0; wrong <= array_length(names); wrong++) {
+        char expected[1024];
+        bool well = wrong == array_length(names);
+        int len = snprintf(expected, sizeof expected, "{\"status\":\"%s\",\"checks\":[",
+                           well ? "ok" : "unavailable");
+        for (size_t i = 0; i < array_length(names); i++) {
+            len += snprintf(expected + len, sizeof expected - (size_t)len,
+                            "%s{\"name\":\"%s\",\"status\":\"%s\"", i ? "," : "", names[i],
+                            i == wrong ? "unavailable" : "ok");
+            if (i == wrong)
+                len += snprintf(expected + len, sizeof expected - (size_t)len,
+                                ",\"reason\":\"check %d \\\"fails\\\"\"", (int)checks[i]);
+            len += snprintf(expected + len, sizeof expected - (size_t)len, "}");
+        }
+        snprintf(expected + len, sizeof expected - (size_t)len, "]}");
+        fake_inspect.unwell = well ? 0 : 1U << checks[wrong];
+        assert_answer(monitor, "/readyz", well ? 200 : 503, expected);
+    }
+    /* What does not concern the question does not fail it. */
+    fake_inspect.unwell = ~(1U << HEALTH_MAIN_LOOP | 1U << HEALTH_WORKERS);
+    assert_answer(monitor, "/livez", 200, "{\"status\":\"ok\",\"checks\":[" LIVE_CHECKS "]}");
+    fake_inspect.unwell = ~(1U << HEALTH_STARTED);
+    assert_in(monitor, "/startupz", "{\"status\":\"ok\"", true);
+    fake_inspect.unwell = 0;
 }
 
 static void small_documents(void **state)
@@ -710,6 +751,7 @@ int main(void)
         WITH_MONITOR(connz_variants),
         WITH_MONITOR(argument_errors),
         WITH_MONITOR(small_documents),
+        WITH_MONITOR(health_documents),
         WITH_MONITOR(subsz_documents),
         WITH_MONITOR(account_documents),
         WITH_MONITOR(varz_document),
