@@ -70,7 +70,7 @@ static bool answered(unsigned worker, const struct question *question)
 }
 
 /* Asks the worker, if it is not still to answer; the question that is open now. */
-static struct question ask(unsigned worker, int64_t now)
+static struct question put_question(unsigned worker, int64_t now)
 {
     pthread_mutex_lock(&questions.lock);
     struct question *question = &questions.by_worker[worker];
@@ -99,7 +99,7 @@ static bool workers_turn(char reason[HEALTH_REASON_MAX])
     struct question open;
     bool well = true;
     for (unsigned i = 0; i < broker->worker_count; i++) {
-        open = ask(i, now);
+        open = put_question(i, now);
         if (wait_for(i, &open, until) || now - open.asked_ns < STUCK_NS)
             continue;
         snprintf(reason, HEALTH_REASON_MAX, "worker %u has not turned for %d s", i,
@@ -203,7 +203,7 @@ static bool unless(bool bad, const char *why, char reason[HEALTH_REASON_MAX])
     return !bad;
 }
 
-bool health_check(enum health_check check, char reason[HEALTH_REASON_MAX])
+bool health_ask(enum health_check check, char reason[HEALTH_REASON_MAX])
 {
     bool was_started = atomic_load(&started);
     switch (check) {

@@ -1,6 +1,6 @@
 /* Is the server well? What orchestrators ask, one named check at a time.
  *
- * health_check answers on any monitor thread, between health_set(broker, ...) and health_set(NULL, ...), and may take up to
+ * health_ask answers on any monitor thread, between health_set(broker, ...) and health_set(NULL, ...), and may take up to
  * HEALTH_PATIENCE_MS when a loop does not answer. Nothing runs and nothing is allocated while nobody asks. */
 #ifndef BROKER_HEALTH_H
 #define BROKER_HEALTH_H
@@ -21,6 +21,6 @@ enum health_check {
 enum { HEALTH_REASON_MAX = 160, HEALTH_PATIENCE_MS = 100 };
 
 /* Whether all is well; if not, why, in one sentence. */
-MUST_CHECK bool health_check(enum health_check check, char reason[HEALTH_REASON_MAX]);
+MUST_CHECK bool health_ask(enum health_check check, char reason[HEALTH_REASON_MAX]);
 
 #endif

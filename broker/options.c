@@ -14,6 +14,7 @@
 
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
+#include "broker/health_check.h"
 #include "broker/metrics.h"
 #include "broker/options_file.h"
 #include "broker/options_help.h"
@@ -77,6 +78,8 @@ static int take_flag(int argc, char **argv, int *at, struct command_line *line)
         }
         value = argv[++*at];
     }
+    if (!value && row->type == OPTION_HEALTH_CHECK)
+        value = *at + 1 < argc && *argv[*at + 1] != '-' ? argv[++*at] : "";
     line->given[line->count++] = (struct given){row, flag, value ? value : "true"};
     return 0;
 }
@@ -249,8 +252,9 @@ static enum options_action decide(const struct command_line *line, struct option
     if (check_relations(options) != 0)
         return OPTIONS_EXIT;
     normalize(options);
-    *exit_status = 0;
-    return OPTIONS_RUN;
+    const char *probed = find_given(line, OPTION_HEALTH_CHECK);
+    *exit_status = probed && health_check_run(options, probed) != 0 ? 1 : 0;
+    return probed ? OPTIONS_EXIT : OPTIONS_RUN;
 }
 
 enum options_action options_parse(int argc, char **argv, struct options *out, int *exit_status)

@@ -19,6 +19,7 @@ enum option_type {
     /* Commands. */
     OPTION_TEST,
     OPTION_SIGNAL,
+    OPTION_HEALTH_CHECK, /* a switch behind which a word may stand */
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_LIST_OPTIONS,

@@ -34,7 +34,7 @@ static void answer(struct request *request, const struct named_check *checks, si
     char reasons[array_length(ready)][HEALTH_REASON_MAX] = {""};
     bool well[array_length(ready)], all_well = true;
     for (size_t i = 0; i < count; i++) {
-        well[i] = health_check(checks[i].check, reasons[i]);
+        well[i] = health_ask(checks[i].check, reasons[i]);
         all_well = all_well && well[i];
     }
     struct json_writer *json = request_json(request, 0);

@@ -11,7 +11,7 @@ _clearwing() {
     fi
     case $verb in
     server)
-        flags='--addr --net -a --port -p --name --server_name -n --client_advertise --workers --pid -P --ports_file_dir --config -c -t --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m --log -l --logtime -T --logtime_utc --debug -D --trace -V -VV -DV -DVV --help -h --version -v --list-options --list-metrics'
+        flags='--addr --net -a --port -p --name --server_name -n --client_advertise --workers --pid -P --ports_file_dir --config -c -t --signal -sl --health-check --max_traced_msg_len --user --pass --auth --http_port -m --log -l --logtime -T --logtime_utc --debug -D --trace -V -VV -DV -DVV --help -h --version -v --list-options --list-metrics'
         files=' --pid -P --config -c --log -l '
         folders=' --ports_file_dir '
         texts=' --addr --net -a --port -p --name --server_name -n --client_advertise --workers --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m '

@@ -19,6 +19,7 @@ complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish s
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l config -s c -r -F -d 'Configuration file'
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -s t -d 'Check the configuration file and leave'
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l signal -o sl -x -d 'Signal a running server (stop, quit, term, reopen, reload, ldm) by its pid or pid file'
+complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l health-check -d 'Ask the running server, or the URL or /PATH that follows, whether it is ready'
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l max_traced_msg_len -x -d 'Bytes of a message shown in the trace; 0: all'
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l user -x -d 'User that clients must name'
 complete -c clearwing -n 'not __fish_seen_subcommand_from top exporter publish subscribe request reply bench' -l pass -x -d 'Password of the user, plain or bcrypt'

@@ -33,7 +33,7 @@ bool inspect_ready(void)
     return fake_inspect.ready;
 }
 
-bool health_check(enum health_check check, char reason[HEALTH_REASON_MAX])
+bool health_ask(enum health_check check, char reason[HEALTH_REASON_MAX])
 {
     bool well = !(fake_inspect.unwell & 1U << check);
     if (!well)
