@@ -19,7 +19,8 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/rcu.h"
-#include "broker/core/auth.h"
+#include "broker/base/secret.h"
+
 #include "broker/core/broker.h"
 #include "broker/files.h"
 #include "broker/health_set.h"
@@ -186,8 +187,8 @@ static void log_start(const struct server *server)
     log_info("  Name:     %s", broker->server_name);
     log_info("  ID:       %s", broker->server_id);
     const struct options *options = &server->options;
-    if ((options->password && !auth_secret_is_hashed(options->password)) ||
-        (options->token && !auth_secret_is_hashed(options->token)))
+    if ((options->password && !secret_is_hashed(options->password)) ||
+        (options->token && !secret_is_hashed(options->token)))
         log_warn("Plaintext passwords detected, use nkeys or bcrypt");
     if (server->options.config_file)
         log_info("Using configuration file: %s (%s)", server->options.config_file,

@@ -18,7 +18,6 @@ struct auth_identity {
     int account;      /* a place in struct options, or OPTIONS_GLOBAL_ACCOUNT */
 };
 
-bool auth_secret_is_hashed(const char *secret);
 bool auth_required(const struct options *options);
 /* Whether the credentials are good, and whose they are. Compares in a time that does not depend on where the texts differ. */
 bool auth_accepts(const struct options *options, const struct auth_credentials *given,

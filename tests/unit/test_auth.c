@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/secret.h"
 #include "broker/core/auth.h"
 
 /* bcrypt of "s3cr3t" and of "", cost 4. */
@@ -74,7 +75,7 @@ static void hashed_secrets(void **state)
     (void)state;
     static const char *const hashes[] = {"$2a" HASH_TAIL, "$2b" HASH_TAIL, "$2y" HASH_TAIL};
     for (size_t i = 0; i < array_length(hashes); i++) {
-        assert_true(auth_secret_is_hashed(hashes[i]));
+        assert_true(secret_is_hashed(hashes[i]));
         assert_true(accepts("ann", hashes[i], NULL, credentials("ann", "s3cr3t", NULL)));
         assert_false(accepts("ann", hashes[i], NULL, credentials("ann", "s3cr3T", NULL)));
         assert_false(accepts("ann", hashes[i], NULL, credentials("ann", hashes[i], NULL)));
@@ -105,7 +106,7 @@ static void broken_hashes(void **state)
     (void)state;
     static const char *const hashes[] = {"$2a$04$", "$2a$99$abcdefghijklmnopqrstuu", "$2x$00$..", "$2b$04$!!!"};
     for (size_t i = 0; i < array_length(hashes); i++) {
-        assert_true(auth_secret_is_hashed(hashes[i]));
+        assert_true(secret_is_hashed(hashes[i]));
         static const char *const tries[] = {"", "*0", "*1", "s3cr3t"};
         for (size_t j = 0; j < array_length(tries); j++)
             assert_false(accepts(NULL, NULL, hashes[i], credentials(NULL, NULL, tries[j])));
@@ -119,7 +120,7 @@ static void what_is_a_hash(void **state)
     static const char *const plain[] = {"",     "$",      "$2",      "$2a",       "$2a$",    "$2a$1",  "$2a$10",
                                         "$1$xx", "$2c$10$", "2a$10$xx", "$2a$1x$yyyy", "password"};
     for (size_t i = 0; i < array_length(plain); i++)
-        assert_false(auth_secret_is_hashed(plain[i]));
+        assert_false(secret_is_hashed(plain[i]));
     assert_true(accepts(NULL, NULL, "$2a$1", credentials(NULL, NULL, "$2a$1")));
 }
 
