@@ -20,7 +20,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/rcu.h"
 #include "broker/base/secret.h"
-
+#include "broker/core/auth.h"
 #include "broker/core/broker.h"
 #include "broker/files.h"
 #include "broker/health_set.h"

@@ -26,10 +26,4 @@ void options_binding_refuse_kind(struct binding *binding, const struct config_en
 /* The text of a string entry; NULL after an error. */
 const char *options_binding_string(struct binding *binding, const struct config_entry *entry);
 
-/* options_users.c: accounts { ... }, and users [ ... ] of an account or of the authorization block. */
-void options_users_bind_accounts(struct binding *binding, const struct config_entry *entry);
-void options_users_bind_users(struct binding *binding, const struct config_entry *entry);
-/* What only the whole file can tell: users named twice, users beside a token or a single user. */
-void options_users_check(struct binding *binding);
-
 #endif

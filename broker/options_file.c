@@ -13,9 +13,9 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
-#include "broker/options_binding.h"
 #include "broker/options_set.h"
 #include "broker/options_table.h"
+#include "broker/options_users.h"
 
 enum { HOST_MAX = 256, TEXT_MAX = 1024 };
 

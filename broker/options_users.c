@@ -3,11 +3,12 @@
  * Both end in two flat lists of struct options: names of accounts, and users who each know the place of their account.
  * Once the file is read the users are sorted by name, so that a login is found by halving. Duplicates are then neighbours. The
  * words of the errors are nats-server's where it has one. */
+#include "broker/options_users.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
 #include "broker/base/mem.h"
-#include "broker/options_binding.h"
 #include "broker/options_table.h"
 
 /* Room for one more in a list that doubles at powers of two. */

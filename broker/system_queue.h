@@ -1,7 +1,7 @@
 /* The tasks of the broker's own clients, waiting for the thread that does them, and what that thread does to the broker.
  *
  * Main sets it up before the workers start. Workers put tasks in (core/system.c), one thread of the monitor takes them out
- * and answers. That thread is started with the first task: a broker that nobody asks has none. Texts are borrowed for the call. */
+ * and answers. That thread starts with the first task: a broker that nobody asks has none. Texts are borrowed for the call. */
 #ifndef BROKER_SYSTEM_QUEUE_H
 #define BROKER_SYSTEM_QUEUE_H
 
