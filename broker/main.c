@@ -25,6 +25,7 @@
 #include "broker/files.h"
 #include "broker/health_set.h"
 #include "broker/inspect_set.h"
+#include "broker/lame_duck.h"
 #include "broker/net/listener.h"
 #include "broker/net/parallelism.h"
 #include "broker/options.h"
@@ -42,7 +43,8 @@ struct server {
     struct listener *listener;
     struct monitor *monitor;
     uv_loop_t loop;
-    uv_signal_t interrupt, terminate, reopen, hangup, lame_duck;
+    uv_signal_t interrupt, terminate, reopen, hangup, leave;
+    struct lame_duck lame_duck;
     uv_timer_t sampler;
     bool ready; /* was: clients may be there */
 };
@@ -69,6 +71,22 @@ static void become_verb(int argc, char **argv)
 
 /* ---- signals ---- */
 
+static void on_left(void *context)
+{
+    struct server *server = context;
+    uv_stop(&server->loop);
+}
+
+static void leave(struct server *server)
+{
+    log_info("Entering lame duck mode, stop accepting new clients");
+    inspect_set_ready(false);
+    listener_close(&server->listener);
+    services_tell_lame_duck();
+    lame_duck_begin(&server->lame_duck, &server->loop, &server->broker, server->workers, on_left,
+                    server);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct server *server = signal->data;
@@ -83,11 +101,14 @@ static void on_signal(uv_signal_t *signal, int number)
     for (size_t i = 0; i < array_length(names); i++)
         if (names[i].number == number)
             log_info("Trapped \"%s\" signal", names[i].name);
-    if (number == SIGINT || number == SIGTERM)
+    bool leaving = atomic_load(&server->broker.lame_duck);
+    if (number == SIGINT || (number == SIGTERM && !leaving))
         uv_stop(&server->loop);
     else if (number == SIGUSR1)
         log_reopen();
-    else
+    else if (number == SIGUSR2 && !leaving)
+        leave(server);
+    else if (number == SIGHUP)
         log_warn("Ignored: this broker cannot do that while it runs; restart it instead");
 }
 
@@ -100,7 +121,7 @@ static void listen_to_signals(struct server *server)
                   {&server->terminate, SIGTERM},
                   {&server->reopen, SIGUSR1},
                   {&server->hangup, SIGHUP},
-                  {&server->lame_duck, SIGUSR2}};
+                  {&server->leave, SIGUSR2}};
     for (size_t i = 0; i < array_length(wanted); i++) {
         uv_signal_init(&server->loop, wanted[i].handle);
         wanted[i].handle->data = server;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "broker/base/clock.h"
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
 #include "broker/health_check.h"
@@ -165,6 +166,14 @@ static int check_relations(const struct options *options)
     }
     if (options->password && !options->username) {
         fprintf(stderr, "clearwing: a password needs a user: set --user or authorization.user\n");
+        failed = ERR_INVALID;
+    }
+    if (options->lame_duck_grace_period_ns >= options->lame_duck_duration_ns) {
+        fprintf(stderr,
+                "clearwing: lame duck grace period (%gs) should be strictly lower than lame duck "
+                "duration (%gs)\n",
+                (double)options->lame_duck_grace_period_ns / (double)NS_PER_SEC,
+                (double)options->lame_duck_duration_ns / (double)NS_PER_SEC);
         failed = ERR_INVALID;
     }
     if (options->no_auth_user && options->user_count == 0) {

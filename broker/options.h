@@ -47,6 +47,7 @@ struct options {
     int64_t ping_interval_ns;
     int64_t ping_max;
     int64_t write_deadline_ns;
+    int64_t lame_duck_duration_ns, lame_duck_grace_period_ns;
     int64_t max_traced_msg_len; /* 0: whole */
     bool no_fast_producer_stall;
     bool no_header_support;

@@ -124,7 +124,10 @@ static int parse_for(const struct option_row *row, const char *text, int64_t *nu
 static int say_expected(const struct option_row *row, char expected[EXPECTED_MAX])
 {
     const char *what = row->type == OPTION_WORKERS ? "auto or a whole number" : "a whole number";
-    if (row->type == OPTION_DURATION)
+    if (row->type == OPTION_DURATION && row->min > 1)
+        snprintf(expected, EXPECTED_MAX, "minimum is %g seconds",
+                 (double)row->min / (double)NS_PER_SEC);
+    else if (row->type == OPTION_DURATION)
         snprintf(expected, EXPECTED_MAX,
                  "expected a duration above zero, such as \"10s\" or \"1m30s\"");
     else if (row->max == INT64_MAX)

@@ -190,8 +190,8 @@ static int queue_info(struct session *session, bool lame_duck)
 
 void session_announce_lame_duck(struct session *session)
 {
-    if (session->close_reason == CLOSE_NONE && session->async_info &&
-        queue_info(session, true) != 0)
+    bool ready = session->connected && session->async_info && session->last_ping_in_ns > 0;
+    if (session->close_reason == CLOSE_NONE && ready && queue_info(session, true) != 0)
         session_fail(session, CLOSE_OUT_OF_MEMORY);
 }
 

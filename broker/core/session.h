@@ -110,7 +110,8 @@ void session_acknowledge(struct session *session);
 void session_send_error(struct session *session, const char *text);
 /* -ERR 'Permissions Violation for <what> "<subject>"'. */
 void session_send_violation(struct session *session, const char *what, struct span subject);
-/* Tells the client, by an INFO with "ldm", to look for another server; not before CONNECT. */
+/* Tells the client, by an INFO with "ldm", to look for another server: one that takes INFO at any time,
+ * after its first PONG, before which clients expect nothing else. */
 void session_announce_lame_duck(struct session *session);
 /* Takes its subscriptions back, remembers it among the closed, unlinks it. It is garbage from then on. */
 void session_close(struct session *session, enum close_reason reason);

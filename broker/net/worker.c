@@ -38,12 +38,8 @@ struct adopt_mail {
     bool refuse;
 };
 
-struct rest_mail {
-    struct mail mail;
-    struct worker *worker;
-};
-
-struct stop_mail {
+/* What main tells a worker to do. */
+struct order_mail {
     struct mail mail;
     struct worker *worker;
 };
@@ -225,21 +221,87 @@ static void give_back_descriptor_table(const uv_loop_t *loop)
             madvise(page, sizeof nothing, MADV_DONTNEED);
 }
 
+static struct worker *take_order(struct mail *mail)
+{
+    struct order_mail *self = container_of(mail, struct order_mail, mail);
+    struct worker *worker = self->worker;
+    mem_free(self);
+    return worker;
+}
+
+static void order(struct worker *worker, void (*open)(struct mail *mail, struct delivery *receiver))
+{
+    struct order_mail *self = mem_alloc(sizeof *self);
+    if (!self)
+        return;
+    *self = (struct order_mail){.mail = {.open = open}, .worker = worker};
+    worker_post(worker, &self->mail);
+}
+
 static void open_rest(struct mail *mail, struct delivery *receiver)
 {
-    struct rest_mail *self = container_of(mail, struct rest_mail, mail);
+    struct worker *worker = take_order(mail);
     outq_pool_fini(&receiver->pool);
-    give_back_descriptor_table(&self->worker->loop);
-    mem_free(self);
+    give_back_descriptor_table(&worker->loop);
 }
 
 void worker_rest(struct worker *worker)
 {
-    struct rest_mail *mail = mem_alloc(sizeof *mail);
-    if (!mail)
-        return;
-    *mail = (struct rest_mail){.mail = {.open = open_rest}, .worker = worker};
-    worker_post(worker, &mail->mail);
+    order(worker, open_rest);
+}
+
+/* What it was sent last goes out first, if its socket has room. */
+static void close_for_shutdown(struct session *session)
+{
+    conn_relieve(session);
+    conn_close(session, CLOSE_SHUTDOWN);
+}
+
+static void open_close_one(struct mail *mail, struct delivery *receiver)
+{
+    (void)take_order(mail);
+    struct session *session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed);
+    while (session && session->close_reason != CLOSE_NONE) /* goes at the end of this turn */
+        session = atomic_load_explicit(&session->next, memory_order_relaxed);
+    if (session)
+        session_fail(session, CLOSE_SHUTDOWN);
+}
+
+void worker_close_one(struct worker *worker)
+{
+    order(worker, open_close_one);
+}
+
+static void open_announce(struct mail *mail, struct delivery *receiver)
+{
+    (void)take_order(mail);
+    struct session *session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed);
+    for (; session; session = atomic_load_explicit(&session->next, memory_order_relaxed))
+        session_announce_lame_duck(session);
+}
+
+void worker_announce_lame_duck(struct worker *worker)
+{
+    order(worker, open_announce);
+}
+
+static void open_stop(struct mail *mail, struct delivery *receiver)
+{
+    struct worker *worker = take_order(mail);
+    struct session *session;
+    /* First of all, so that no close has to look for its place in this list. */
+    while (session_take_touched(receiver))
+        ;
+    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
+        close_for_shutdown(session);
+    uv_stop(&worker->loop);
+}
+
+void worker_stop(struct worker *worker)
+{
+    struct order_mail *self = mem_zalloc_or_exit(sizeof *self);
+    *self = (struct order_mail){.mail = {.open = open_stop}, .worker = worker};
+    worker_post(worker, &self->mail);
 }
 
 uint64_t worker_turns(const struct worker *worker)
@@ -250,29 +312,6 @@ uint64_t worker_turns(const struct worker *worker)
 void worker_wake(struct worker *worker)
 {
     mailbox_wake(&worker->mailbox);
-}
-
-static void open_stop(struct mail *mail, struct delivery *receiver)
-{
-    struct stop_mail *self = container_of(mail, struct stop_mail, mail);
-    struct worker *worker = self->worker;
-    struct session *session;
-    /* First of all, so that no close has to look for its place in this list. */
-    while (session_take_touched(receiver))
-        ;
-    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL) {
-        conn_relieve(session); /* what it was sent last, if its socket has room */
-        conn_close(session, CLOSE_SHUTDOWN);
-    }
-    uv_stop(&worker->loop);
-    mem_free(self);
-}
-
-void worker_stop(struct worker *worker)
-{
-    struct stop_mail *mail = mem_zalloc_or_exit(sizeof *mail);
-    *mail = (struct stop_mail){.mail = {.open = open_stop}, .worker = worker};
-    worker_post(worker, &mail->mail);
 }
 
 void worker_join(struct worker *worker)

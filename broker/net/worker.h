@@ -1,6 +1,6 @@
 /* A worker: one thread, one loop, the connections it owns, its mailbox.
  *
- * worker_new and worker_free belong to the main thread, worker_adopt, worker_rest and worker_stop may be called from it at any
+ * worker_new and worker_free belong to the main thread, worker_adopt and what is declared below it may be called from it at any
  * time. All else happens on the worker's own thread. */
 #ifndef BROKER_NET_WORKER_H
 #define BROKER_NET_WORKER_H
@@ -46,6 +46,10 @@ void worker_rest(struct worker *worker);
 uint64_t worker_turns(const struct worker *worker);
 /* Has its loop turn once more, now. Any thread. */
 void worker_wake(struct worker *worker);
+/* Has it close one of its connections, if it has any left: the server is going. */
+void worker_close_one(struct worker *worker);
+/* Has it tell all its clients that the server is going. */
+void worker_announce_lame_duck(struct worker *worker);
 /* Has it close all its connections and end its thread. */
 void worker_stop(struct worker *worker);
 /* After worker_stop: waits for the thread. */

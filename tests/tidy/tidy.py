@@ -204,6 +204,7 @@ LAYERS = {
     "broker/system_services": [],
     "broker/system_queue": ["broker/base/", "broker/core/", "broker/system_task.h", "broker/system_queue.h"],
     "broker/health": ["broker/base/", "broker/options.h", "broker/core/", "broker/net/", "broker/inspect", "broker/health"],
+    "broker/lame_duck": ["broker/"],
     "broker/main.c": ["broker/", "monitor/http.h", "monitor/services.h"],
     "monitor/http_get": ["broker/base/", "monitor/http_get.h"],
     "monitor/json_read": ["broker/base/", "monitor/json_read.h"],
@@ -216,7 +217,7 @@ LAYERS = {
 }
 # Libraries that only some folders may see.
 LIBRARIES = {
-    "uv.h": ("broker/net/", "broker/main.c"),
+    "uv.h": ("broker/net/", "broker/lame_duck", "broker/main.c"),
     "openssl/": ("broker/net/", "broker/files.c", "broker/options", "broker/main.c"),
     "sys/socket.h": ("broker/base/listen.", "broker/net/", "monitor/", "client/", "exporter/", "top/", "tests/", "broker/signal_command", "broker/health_check"),
     "curl/": ("monitor/http_get.c",),
