@@ -208,8 +208,12 @@ static void log_start(const struct server *server)
     log_info("  Name:     %s", broker->server_name);
     log_info("  ID:       %s", broker->server_id);
     const struct options *options = &server->options;
-    if ((options->password && !secret_is_hashed(options->password)) ||
-        (options->token && !secret_is_hashed(options->token)))
+    const char *const secrets[] = {options->password, options->token, options->http_password,
+                                   options->http_token};
+    bool plain = false;
+    for (size_t i = 0; i < array_length(secrets); i++)
+        plain |= secrets[i] && !secret_is_hashed(secrets[i]);
+    if (plain)
         log_warn("Plaintext passwords detected, use nkeys or bcrypt");
     if (server->options.config_file)
         log_info("Using configuration file: %s (%s)", server->options.config_file,
@@ -227,6 +231,9 @@ static int start_monitor(struct server *server)
         .host = host,
         .port = options->http_port < 0 ? 0 : options->http_port,
         .base_path = options->http_base_path,
+        .user = options->http_user,
+        .password = options->http_password,
+        .token = options->http_token,
     };
     char error[MESSAGE_MAX];
     if (monitor_start(&wanted, &server->monitor, error, sizeof error) != 0)
@@ -274,13 +281,23 @@ static int write_files(struct server *server)
     return 0;
 }
 
-static void warn_if_open_to_the_world(const struct options *options)
+static bool is_loopback(const char *host)
 {
-    bool loopback = strncmp(options->host, "127.", 4) == 0 || strcmp(options->host, "::1") == 0 ||
-                    strcmp(options->host, "localhost") == 0;
-    if (!loopback && !auth_required(options))
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
+static void warn_if_open_to_the_world(const struct server *server)
+{
+    const struct options *options = &server->options;
+    const char *http_host = options->http_host ? options->http_host : options->host;
+    if (!is_loopback(options->host) && !auth_required(options))
         log_warn("Clients on %s need no credentials: set a user or token, or listen on 127.0.0.1",
                  options->host);
+    if (server->monitor && !is_loopback(http_host) && !options->http_user && !options->http_token)
+        log_warn("Monitoring on %s needs no credentials: set http_user and http_password, or "
+                 "http_token, or http: 127.0.0.1:%d",
+                 http_host, server->broker.http_port);
 }
 
 static int start(struct server *server)
@@ -312,7 +329,7 @@ static int start(struct server *server)
         return failed;
     listener_start(server->listener, &server->loop, &server->broker, server->workers);
     log_info("Listening for client connections on %s:%d", options->host, server->broker.port);
-    warn_if_open_to_the_world(options);
+    warn_if_open_to_the_world(server);
     failed = write_files(server);
     if (!failed) {
         inspect_set_ready(true);

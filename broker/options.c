@@ -195,6 +195,15 @@ static int check_relations(const struct options *options)
                 options->system_account);
         failed = ERR_INVALID;
     }
+    if (!options->http_user != !options->http_password) {
+        fprintf(stderr, "clearwing: http_user and http_password go together: set both or none\n");
+        failed = ERR_INVALID;
+    }
+    if (options->http_user && strchr(options->http_user, ':')) {
+        fprintf(stderr, "clearwing: http_user cannot contain a colon: HTTP's Basic credentials end "
+                        "the user at the first one\n");
+        failed = ERR_INVALID;
+    }
     return failed;
 }
 
@@ -318,10 +327,10 @@ void options_fini(struct options *options)
     free_users(options);
     for (size_t i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
-        if (row->type != OPTION_STRING && row->type != OPTION_ADDRESS)
+        if (row->type != OPTION_STRING && row->type != OPTION_SECRET && row->type != OPTION_ADDRESS)
             continue;
         char **field = (char **)(void *)((char *)options + row->offset);
-        if (*field && (strcmp(row->name, "password") == 0 || strcmp(row->name, "token") == 0))
+        if (*field && row->type == OPTION_SECRET)
             explicit_bzero(*field, strlen(*field));
         mem_free(*field);
         *field = NULL;
@@ -339,7 +348,7 @@ void options_hide_secrets(int argc, char **argv)
         size_t skip = value ? (size_t)(value - argv[i]) : 0;
         if (!value && !options_table_is_switch(row))
             i++;
-        if (i < argc && row->block == OPTION_BLOCK_AUTHORIZATION)
+        if (i < argc && row->type == OPTION_SECRET)
             memset(argv[i] + skip, 'x', strlen(argv[i] + skip));
     }
 }

@@ -34,7 +34,8 @@ struct options {
     /* Monitoring; http_port 0: off, -1: one the kernel picks. */
     char *http_host; /* NULL: host */
     int http_port;
-    char *http_base_path; /* as configured; NULL: none */
+    char *http_base_path;                         /* as configured; NULL: none */
+    char *http_user, *http_password, *http_token; /* nothing set: everyone may read */
 
     /* Limits. */
     int64_t max_connections;         /* negative: unlimited */

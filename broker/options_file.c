@@ -264,7 +264,8 @@ static void bind_entry(struct binding *binding, enum option_block block,
         return;
     }
     switch (row->type) {
-    case OPTION_STRING: bind_string(binding, entry, row); return;
+    case OPTION_STRING:
+    case OPTION_SECRET: bind_string(binding, entry, row); return;
     case OPTION_PORT:
     case OPTION_INTEGER:
     case OPTION_WORKERS: bind_integer(binding, entry, row); return;

@@ -157,6 +157,8 @@ void options_set_string(struct options *options, const struct option_row *row, c
     char **field = field_of(options, row);
     size_t bytes = strlen(text) + 1;
     char *copy = memcpy(mem_zalloc_or_exit(bytes), text, bytes);
+    if (*field && row->type == OPTION_SECRET)
+        explicit_bzero(*field, strlen(*field));
     mem_free(*field);
     *field = copy;
 }
@@ -187,7 +189,8 @@ int options_set_text(struct options *options, const struct option_row *row, cons
     int64_t number;
     bool on;
     switch (row->type) {
-    case OPTION_STRING: options_set_string(options, row, text); return 0;
+    case OPTION_STRING:
+    case OPTION_SECRET: options_set_string(options, row, text); return 0;
     case OPTION_SECONDS: options_set_seconds(options, row, strtod(text, NULL)); return 0;
     case OPTION_BOOL:
     case OPTION_COMBINED:

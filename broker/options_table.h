@@ -6,6 +6,7 @@
 
 enum option_type {
     OPTION_STRING,
+    OPTION_SECRET,   /* char *; wiped, and hidden from ps */
     OPTION_PORT,     /* int */
     OPTION_INTEGER,  /* int64_t */
     OPTION_DURATION, /* int64_t, nanoseconds */

@@ -4,14 +4,18 @@
 #include "monitor/endpoints.h"
 
 static const struct endpoint endpoints[] = {
-#define FIRST true
-#define LATER false
-#define ENDPOINT(function, path, counted, when, arguments, help)                                   \
-    {function, path, counted, when, arguments, help},
+#define FIRST  true
+#define LATER  false
+#define ANYONE true
+#define KNOWN  false
+#define ENDPOINT(function, path, counted, when, who, arguments, help)                              \
+    {function, path, counted, when, who, arguments, help},
 #include "monitor/endpoints.def"
 #undef ENDPOINT
 #undef FIRST
 #undef LATER
+#undef ANYONE
+#undef KNOWN
 };
 
 _Static_assert(array_length(endpoints) <= ENDPOINTS_MAX, "raise ENDPOINTS_MAX");

@@ -16,6 +16,7 @@ struct endpoint {
     const char *path;
     const char *counted; /* NULL: not counted */
     bool counted_first;  /* before its arguments are read */
+    bool for_anyone;     /* needs no credentials */
     const char *arguments, *help;
 };
 
@@ -36,7 +37,7 @@ MUST_CHECK bool endpoints_counted(const struct endpoint_counts *counts, size_t n
                                   uint64_t *asked);
 
 /* The functions of the table, one file each. */
-#define ENDPOINT(function, path, counted, when, arguments, help)                                   \
+#define ENDPOINT(function, path, counted, when, who, arguments, help)                              \
     void function(struct request *request);
 #include "monitor/endpoints.def"
 #undef ENDPOINT

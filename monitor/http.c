@@ -27,6 +27,7 @@
 #include "broker/base/listen.h"
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
+#include "monitor/credentials.h"
 #include "monitor/request.h"
 
 enum {
@@ -42,7 +43,8 @@ struct monitor {
     struct MHD_Daemon *daemon;
     int port;
     unsigned connections_max;
-    char *base_path; /* effective: "" or "/like/this" */
+    char *base_path;                 /* effective: "" or "/like/this" */
+    struct credentials *credentials; /* NULL: anyone may read */
     bool has_key;
     pthread_key_t reader_key;
     struct endpoint_counts counts;
@@ -52,7 +54,9 @@ struct monitor {
 
 struct exchange {
     struct request request;
-    char *location; /* of a redirection, or NULL */
+    char *location;            /* of a redirection, or NULL */
+    const char *authorization; /* the header's value, or NULL */
+    bool challenge;            /* the answer asks for credentials */
     size_t uploaded;
     int fault; /* of the target: 0, or an ERR_* */
     bool started;
@@ -88,6 +92,7 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     request_init(&exchange->request);
     exchange->request.base_path = monitor->base_path;
     exchange->request.counts = &monitor->counts;
+    exchange->request.no_jsonp = monitor->credentials != NULL;
     exchange->fault = query_parse(&exchange->request.query, target);
     return exchange;
 }
@@ -200,6 +205,33 @@ static bool redirect(struct exchange *exchange, const char *method)
     return different;
 }
 
+/* true when the reader has not shown that it may read, and the answer says so. */
+static bool refuse(struct monitor *monitor, struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    if (request->endpoint && request->endpoint->for_anyone)
+        return false;
+    switch (credentials_check(monitor->credentials, exchange->authorization)) {
+    case CREDENTIALS_RIGHT: return false;
+    case CREDENTIALS_LATER:
+        request_error(request, 429,
+                      "429 Too Many Requests: too many wrong credentials, try again "
+                      "in a second");
+        return true;
+    case CREDENTIALS_WRONG:
+        request_error(request, 401, "401 Unauthorized: wrong credentials");
+        break;
+    case CREDENTIALS_MISSING:
+        request_error(request, 401, "401 Unauthorized: this server's monitoring needs %s",
+                      !credentials_has_token(monitor->credentials)  ? "a user and password"
+                      : !credentials_has_user(monitor->credentials) ? "a bearer token"
+                                                                    : "a user and password, or a "
+                                                                      "bearer token");
+    }
+    exchange->challenge = true;
+    return true;
+}
+
 static void answer(struct monitor *monitor, struct exchange *exchange, const char *method)
 {
     struct request *request = &exchange->request;
@@ -211,6 +243,8 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
     if (redirect(exchange, method))
         return;
     request->endpoint = find(monitor, request->query.path);
+    if (refuse(monitor, exchange))
+        return;
     if (!request->endpoint) {
         request_error(request, 404, "404 page not found");
         request->no_sniff = true;
@@ -244,6 +278,18 @@ static struct MHD_Response *make_response(struct monitor *monitor, struct reques
     return response;
 }
 
+static bool add_challenge(const struct monitor *monitor, struct MHD_Response *response)
+{
+    bool ok = true;
+    if (credentials_has_user(monitor->credentials))
+        ok &= MHD_add_response_header(response, "WWW-Authenticate",
+                                      "Basic realm=\"monitoring\", charset=\"UTF-8\"") == MHD_YES;
+    if (credentials_has_token(monitor->credentials))
+        ok &= MHD_add_response_header(response, "WWW-Authenticate",
+                                      "Bearer realm=\"monitoring\"") == MHD_YES;
+    return ok;
+}
+
 static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exchange,
                                    struct MHD_Connection *connection)
 {
@@ -259,6 +305,10 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
         ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
     if (exchange->location)
         ok &= MHD_add_response_header(response, "Location", exchange->location) == MHD_YES;
+    if (exchange->challenge)
+        ok &= add_challenge(monitor, response);
+    if (request->status == 429)
+        ok &= MHD_add_response_header(response, "Retry-After", "1") == MHD_YES;
     if (exchange->fault || open > monitor->connections_max / 2)
         ok &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
     enum MHD_Result result =
@@ -288,6 +338,8 @@ static enum MHD_Result access_request(void *context, struct MHD_Connection *conn
         return exchange->uploaded <= HTTP_UPLOAD_MAX ? MHD_YES : MHD_NO;
     }
     exchange->request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
+    exchange->authorization =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     answer(monitor, exchange, method);
     return send_answer(monitor, exchange, connection);
 }
@@ -343,7 +395,8 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     monitor->connections_max = wanted > threads ? wanted : threads;
     monitor->base_path = effective_base_path(options->base_path);
     monitor->has_key = pthread_key_create(&monitor->reader_key, leave_reader) == 0;
-    if (!monitor->base_path || !monitor->has_key)
+    if (!monitor->base_path || !monitor->has_key ||
+        credentials_new(options->user, options->password, options->token, &monitor->credentials))
         goto cleanup;
     status = listen_tcp(options->host ? options->host : "", options->port, &fd, &monitor->port,
                         error, error_size);
@@ -381,5 +434,6 @@ void monitor_stop(struct monitor **monitor)
     if (stopped->has_key)
         pthread_key_delete(stopped->reader_key);
     mem_free(stopped->base_path);
+    credentials_free(&stopped->credentials);
     mem_free(stopped);
 }

@@ -125,7 +125,7 @@ void request_count(struct request *request)
 struct json_writer *request_json(struct request *request, unsigned indent)
 {
     const char *callback = request_text(request, "callback");
-    request->jsonp = *callback != '\0';
+    request->jsonp = *callback != '\0' && !request->no_jsonp;
     request->any_origin = !request->jsonp;
     if (request->jsonp) {
         request->content_type = "application/javascript";

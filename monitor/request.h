@@ -21,6 +21,7 @@ struct request {
     const char *accept;    /* the Accept header, or NULL */
     const char *base_path; /* effective: "" or "/like/this" */
     struct endpoint_counts *counts;
+    bool no_jsonp; /* `callback` is ignored */
 
     /* The answer. */
     unsigned status;

@@ -14,7 +14,7 @@ _clearwing() {
         flags='--addr --net -a --port -p --name --server_name -n --client_advertise --workers --pid -P --ports_file_dir --config -c -t --signal -sl --health-check --max_traced_msg_len --user --pass --auth --http_port -m --log -l --logtime -T --logtime_utc --debug -D --trace -V -VV -DV -DVV --help -h --version -v --list-options --list-metrics'
         files=' --pid -P --config -c --log -l '
         folders=' --ports_file_dir '
-        texts=' --addr --net -a --port -p --name --server_name -n --client_advertise --workers --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m '
+        texts=' --addr --net -a --port -p --name --server_name -n --client_advertise --workers --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m --http_user --http_password --http_token '
         ;;
     top)
         flags='--url --host -s --port -m --tls-port -ms --interval -d --limit -n --sort --filter --view --raw -b --totals --once --json --csv --output -o --delimiter -l --count -r --timeout --header --ca -cacert --cert --key --insecure -k --color --ascii --version -v --help -h'
