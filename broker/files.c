@@ -100,7 +100,7 @@ int files_write_ports(const char *dir, const struct files_ports *ports, char *er
     json_object_set_new(document, "nats", urls_of("nats", ports->host, ports->port));
     if (ports->http_port > 0)
         json_object_set_new(document, "monitoring",
-                            urls_of("http", ports->http_host, ports->http_port));
+                            urls_of(ports->http_scheme, ports->http_host, ports->http_port));
     char *text = json_dumps(document, JSON_COMPACT);
     json_decref(document);
     errno = ENOMEM;

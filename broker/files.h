@@ -7,7 +7,7 @@
 struct files_ports {
     const char *host;
     int port;
-    const char *http_host;
+    const char *http_scheme, *http_host;
     int http_port; /* 0: off */
 };
 

@@ -122,6 +122,7 @@ void inspect_server(struct inspect_server *out)
         .http_base_path = options->http_base_path ? options->http_base_path : "",
         .port = broker->port,
         .http_port = options->http_port, /* as configured: -1 stays -1 */
+        .https_port = options->https_port,
         .auth_required = broker->auth_required,
         .start_wall_ns = broker->start_wall_ns,
         .now_wall_ns = clock_wall_ns(),

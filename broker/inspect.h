@@ -16,7 +16,7 @@ void inspect_thread_leave(void);
 
 struct inspect_server {
     const char *server_id, *server_name, *host, *http_host, *http_base_path;
-    int port, http_port;
+    int port, http_port, https_port;
     bool auth_required, tls_required, tls_verify;
     int64_t start_wall_ns, now_wall_ns, config_load_wall_ns, uptime_ns;
     int64_t ping_interval_ns, write_deadline_ns;

@@ -224,12 +224,22 @@ static void log_start(const struct server *server)
 static int start_monitor(struct server *server)
 {
     const struct options *options = &server->options;
-    if (options->http_port == 0)
+    bool https = options->https_port != 0;
+    int port = https ? options->https_port : options->http_port;
+    if (port == 0)
         return 0;
+    if (https && options->http_port != 0)
+        return fail("Can't start monitoring: can't specify both HTTP (%d) and HTTPs (%d) ports",
+                    options->http_port, options->https_port);
+    if (https && !options->https_cert)
+        return fail("Can't start monitoring: TLS cert and key required for HTTPS: set cert_file "
+                    "and key_file in monitor_tls {}, or --https_cert and --https_key");
     const char *host = options->http_host ? options->http_host : options->host;
     struct monitor_options wanted = {
         .host = host,
-        .port = options->http_port < 0 ? 0 : options->http_port,
+        .port = port < 0 ? 0 : port,
+        .cert_file = https ? options->https_cert : NULL,
+        .key_file = https ? options->https_key : NULL,
         .base_path = options->http_base_path,
         .user = options->http_user,
         .password = options->http_password,
@@ -239,7 +249,8 @@ static int start_monitor(struct server *server)
     if (monitor_start(&wanted, &server->monitor, error, sizeof error) != 0)
         return fail("Can't start monitoring: %s", error);
     server->broker.http_port = monitor_port(server->monitor);
-    log_info("Starting http monitor on %s:%d", host, server->broker.http_port);
+    log_info("Starting %s monitor on %s:%d", https ? "https" : "http", host,
+             server->broker.http_port);
     return 0;
 }
 
@@ -272,6 +283,7 @@ static int write_files(struct server *server)
     struct files_ports ports = {
         .host = options->host,
         .port = server->broker.port,
+        .http_scheme = options->https_port ? "https" : "http",
         .http_host = options->http_host ? options->http_host : options->host,
         .http_port = server->broker.http_port,
     };
@@ -296,8 +308,8 @@ static void warn_if_open_to_the_world(const struct server *server)
                  options->host);
     if (server->monitor && !is_loopback(http_host) && !options->http_user && !options->http_token)
         log_warn("Monitoring on %s needs no credentials: set http_user and http_password, or "
-                 "http_token, or http: 127.0.0.1:%d",
-                 http_host, server->broker.http_port);
+                 "http_token, or %s: 127.0.0.1:%d",
+                 http_host, options->https_port ? "https" : "http", server->broker.http_port);
 }
 
 static int start(struct server *server)

@@ -144,6 +144,25 @@ static bool has_account(const struct options *options, const char *name)
     return found;
 }
 
+static int check_monitoring(const struct options *options)
+{
+    int failed = 0;
+    if (!options->https_cert != !options->https_key) {
+        fprintf(stderr, "clearwing: https_cert and https_key go together: set both or none\n");
+        failed = ERR_INVALID;
+    }
+    if (!options->http_user != !options->http_password) {
+        fprintf(stderr, "clearwing: http_user and http_password go together: set both or none\n");
+        failed = ERR_INVALID;
+    }
+    if (options->http_user && strchr(options->http_user, ':')) {
+        fprintf(stderr, "clearwing: http_user cannot contain a colon: HTTP's Basic credentials end "
+                        "the user at the first one\n");
+        failed = ERR_INVALID;
+    }
+    return failed;
+}
+
 /* What no single option can know. One line each on standard error. */
 static int check_relations(const struct options *options)
 {
@@ -195,15 +214,8 @@ static int check_relations(const struct options *options)
                 options->system_account);
         failed = ERR_INVALID;
     }
-    if (!options->http_user != !options->http_password) {
-        fprintf(stderr, "clearwing: http_user and http_password go together: set both or none\n");
+    if (check_monitoring(options) != 0)
         failed = ERR_INVALID;
-    }
-    if (options->http_user && strchr(options->http_user, ':')) {
-        fprintf(stderr, "clearwing: http_user cannot contain a colon: HTTP's Basic credentials end "
-                        "the user at the first one\n");
-        failed = ERR_INVALID;
-    }
     return failed;
 }
 

@@ -31,9 +31,10 @@ struct options {
     int port; /* -1: one the kernel picks */
     char *client_advertise;
 
-    /* Monitoring; http_port 0: off, -1: one the kernel picks. */
+    /* Monitoring; a port of 0: off, -1: one the kernel picks. */
     char *http_host; /* NULL: host */
-    int http_port;
+    int http_port, https_port;
+    char *https_cert, *https_key;                 /* file names */
     char *http_base_path;                         /* as configured; NULL: none */
     char *http_user, *http_password, *http_token; /* nothing set: everyone may read */
 

@@ -235,17 +235,23 @@ static void bind_string(struct binding *binding, const struct config_entry *entr
 static void bind_block(struct binding *binding, enum option_block block,
                        const struct config_value *map);
 
-static void bind_authorization(struct binding *binding, const struct config_entry *entry)
+static void bind_nested(struct binding *binding, const struct config_entry *entry,
+                        enum option_block block)
 {
     if (entry->value->kind != CONFIG_MAP) {
         options_binding_refuse_kind(binding, entry, "a map");
         return;
     }
-    binding->authorization = entry;
-    bind_block(binding, OPTION_BLOCK_AUTHORIZATION, entry->value);
+    if (block == OPTION_BLOCK_AUTHORIZATION)
+        binding->authorization = entry;
+    bind_block(binding, block, entry->value);
     const struct options *options = binding->options;
-    if (options->token && (options->username || options->password))
+    if (block == OPTION_BLOCK_AUTHORIZATION && options->token &&
+        (options->username || options->password))
         options_binding_refuse(binding, entry, "Cannot have a user/pass and token");
+    if (block == OPTION_BLOCK_MONITOR_TLS && !options->https_cert != !options->https_key)
+        options_binding_refuse(binding, entry, "missing '%s' in TLS configuration",
+                               options->https_cert ? "key_file" : "cert_file");
 }
 
 static void bind_entry(struct binding *binding, enum option_block block,
@@ -253,8 +259,10 @@ static void bind_entry(struct binding *binding, enum option_block block,
 {
     const struct option_row *row = options_table_find_key(block, entry->key);
     if (!row) {
-        if (block == OPTION_BLOCK_TOP && strcasecmp(entry->key, "authorization") == 0)
-            bind_authorization(binding, entry);
+        enum option_block nested =
+            block == OPTION_BLOCK_TOP ? options_table_find_block(entry->key) : OPTION_BLOCK_NOWHERE;
+        if (nested != OPTION_BLOCK_NOWHERE)
+            bind_nested(binding, entry, nested);
         else if (block == OPTION_BLOCK_TOP && strcasecmp(entry->key, "accounts") == 0)
             options_users_bind_accounts(binding, entry);
         else if (block == OPTION_BLOCK_AUTHORIZATION && strcasecmp(entry->key, "users") == 0)

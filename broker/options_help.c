@@ -73,9 +73,9 @@ void options_help_list(FILE *out)
             continue;
         write_some_flags(out, row, true);
         write_some_flags(out, row, false);
-        bool nested = row->block == OPTION_BLOCK_AUTHORIZATION;
-        fprintf(out, "%s\t%s%.*s\t%s\t%s\n", *row->value ? row->value : "-",
-                nested ? "authorization." : "", *row->keys ? (int)strcspn(row->keys, ",") : 1,
+        const char *block = options_table_block_key(row->block);
+        fprintf(out, "%s\t%s%s%.*s\t%s\t%s\n", *row->value ? row->value : "-", block,
+                *block ? "." : "", *row->keys ? (int)strcspn(row->keys, ",") : 1,
                 *row->keys ? row->keys : "-", row->initial ? row->initial : "-", row->help);
     }
 }

@@ -81,6 +81,22 @@ const struct option_row *options_table_find_key(enum option_block block, const c
     return NULL;
 }
 
+static const char *const block_keys[] = {
+    [OPTION_BLOCK_AUTHORIZATION] = "authorization", [OPTION_BLOCK_MONITOR_TLS] = "monitor_tls"};
+
+const char *options_table_block_key(enum option_block block)
+{
+    return block < array_length(block_keys) && block_keys[block] ? block_keys[block] : "";
+}
+
+enum option_block options_table_find_block(const char *key)
+{
+    for (size_t block = 0; block < array_length(block_keys); block++)
+        if (block_keys[block] && strcasecmp(block_keys[block], key) == 0)
+            return (enum option_block)block;
+    return OPTION_BLOCK_NOWHERE;
+}
+
 const struct option_row *options_table_find_field(struct span field)
 {
     for (size_t i = 0; i < option_row_count; i++)

@@ -32,6 +32,7 @@ enum option_block {
     OPTION_BLOCK_AUTHORIZATION,
     OPTION_BLOCK_USER,
     OPTION_BLOCK_ACCOUNT,
+    OPTION_BLOCK_MONITOR_TLS,
     OPTION_BLOCK_NOWHERE
 };
 
@@ -56,6 +57,10 @@ extern const size_t option_row_count;
 const struct option_row *options_table_find_flag(struct span flag);
 /* The row of a configuration key, any case; NULL if there is none. */
 const struct option_row *options_table_find_key(enum option_block block, const char *key);
+/* The key of a block that stands in the file's outermost level, "" for the others. */
+const char *options_table_block_key(enum option_block block);
+/* The block of that key, any case; NOWHERE if there is none. */
+enum option_block options_table_find_block(const char *key);
 /* The row of a field; there must be one. */
 const struct option_row *options_table_find_field(struct span field);
 /* The row of the port that an ADDRESS sets. */

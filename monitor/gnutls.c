@@ -1,5 +1,5 @@
 /* Debian's static libmicrohttpd, linked into the broker, leaves GnuTLS's functions undefined. They are defined here, under
- * their own names, and pass on to the library that gnutls_load has opened:
+ * their own names, and pass on to the library that gnutls_load has opened; certificate.c goes the same way:
  *
  *     libmicrohttpd.a -> gnutls_handshake (here) -> library.handshake -> libgnutls.so.30
  *
@@ -13,6 +13,7 @@
 #include <dlfcn.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdio.h>
 
 #include "broker/base/err.h"

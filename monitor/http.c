@@ -27,6 +27,7 @@
 #include "broker/base/listen.h"
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
+#include "monitor/certificate.h"
 #include "monitor/credentials.h"
 #include "monitor/request.h"
 
@@ -38,6 +39,8 @@ enum {
     HTTP_UPLOAD_MAX = 1 << 20
 };
 #define HTTP_ANSWERS_MAX ((size_t)256 << 20)
+/* 1.2 is the oldest that is not broken. */
+#define HTTP_TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct monitor {
     struct MHD_Daemon *daemon;
@@ -366,25 +369,34 @@ static char *effective_base_path(const char *configured)
     return clean;
 }
 
+/* certificate is NULL for plain HTTP. */
 static struct MHD_Daemon *start_daemon(struct monitor *monitor,
-                                       const struct monitor_options *options, int fd)
+                                       const struct monitor_options *options, int fd,
+                                       const struct certificate *certificate)
 {
     unsigned threads = options->threads ? options->threads : HTTP_THREADS_DEFAULT;
     unsigned timeout_s =
         options->idle_timeout_s ? options->idle_timeout_s : HTTP_IDLE_TIMEOUT_DEFAULT_S;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate ? certificate->chain : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate ? certificate->key : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_VERSIONS},
+        {MHD_OPTION_END, 0, NULL}};
     return MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, access_request, monitor,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_USE_POLL_INTERNAL_THREAD | (certificate ? MHD_USE_TLS : 0), 0, NULL, NULL,
+        access_request, monitor, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
         MHD_OPTION_CONNECTION_LIMIT, monitor->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY_MAX,
         MHD_OPTION_URI_LOG_CALLBACK, begin, monitor, MHD_OPTION_NOTIFY_COMPLETED, finish, monitor,
-        MHD_OPTION_NOTIFY_CONNECTION, count_connection, monitor, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, count_connection, monitor, MHD_OPTION_ARRAY,
+        certificate ? tls : tls + array_length(tls) - 1, MHD_OPTION_END);
 }
 
 int monitor_start(const struct monitor_options *options, struct monitor **out, char *error,
                   size_t error_size)
 {
     int fd = -1, status = ERR_MEMORY;
+    struct certificate certificate = {0};
     snprintf(error, error_size, "out of memory");
     struct monitor *monitor = mem_zalloc(sizeof *monitor);
     if (!monitor)
@@ -398,11 +410,16 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     if (!monitor->base_path || !monitor->has_key ||
         credentials_new(options->user, options->password, options->token, &monitor->credentials))
         goto cleanup;
-    status = listen_tcp(options->host ? options->host : "", options->port, &fd, &monitor->port,
-                        error, error_size);
+    status = options->cert_file ? certificate_read(options->cert_file, options->key_file,
+                                                   &certificate, error, error_size)
+                                : 0;
+    if (status == 0)
+        status = listen_tcp(options->host ? options->host : "", options->port, &fd, &monitor->port,
+                            error, error_size);
     if (status != 0)
         goto cleanup;
-    monitor->daemon = start_daemon(monitor, options, fd);
+    monitor->daemon = start_daemon(monitor, options, fd, certificate.key ? &certificate : NULL);
+    certificate_fini(&certificate);
     if (!monitor->daemon) {
         snprintf(error, error_size, "the threads of the monitoring port could not be started");
         close(fd);
@@ -414,6 +431,7 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     return 0;
 
 cleanup:
+    certificate_fini(&certificate);
     monitor_stop(&monitor);
     return status;
 }

@@ -11,14 +11,15 @@
 struct monitor;
 
 struct monitor_options {
-    const char *host;            /* name or address; "" or NULL: all of them */
-    int port;                    /* 0: the kernel's choice */
-    const char *base_path;       /* http_base_path as configured; "" or NULL: none */
-    const char *user, *password; /* both or neither; the password may be a bcrypt hash */
-    const char *token;           /* likewise; NULL: none. Nothing set: anyone may read */
-    unsigned connections_max;    /* more wait to be accepted; 0: 256 */
-    unsigned threads;            /* 0: 2 */
-    unsigned idle_timeout_s;     /* 0: 15 */
+    const char *host;                 /* name or address; "" or NULL: all of them */
+    int port;                         /* 0: the kernel's choice */
+    const char *base_path;            /* http_base_path as configured; "" or NULL: none */
+    const char *cert_file, *key_file; /* PEM, for HTTPS; both NULL: plain HTTP */
+    const char *user, *password;      /* both or neither; the password may be a bcrypt hash */
+    const char *token;                /* likewise; NULL: none. Nothing set: anyone may read */
+    unsigned connections_max;         /* more wait to be accepted; 0: 256 */
+    unsigned threads;                 /* 0: 2 */
+    unsigned idle_timeout_s;          /* 0: 15 */
 };
 
 /* Returns 0, or a negative ERR_* with one line for people in error. Copies the options. */

@@ -48,7 +48,7 @@ TRUE_FIELD(tls_verify, document->server->tls_verify)
 SIGNED_FIELD(proto, 1)
 SIGNED_FIELD(port, document->server->port)
 SIGNED_FIELD(http_port, document->server->http_port)
-SIGNED_FIELD(https_port, 0)
+SIGNED_FIELD(https_port, document->server->https_port)
 SIGNED_FIELD(workers, (int64_t)document->server->workers)
 
 static void empty_object(const struct document *document, const char *key)

@@ -11,10 +11,10 @@ _clearwing() {
     fi
     case $verb in
     server)
-        flags='--addr --net -a --port -p --name --server_name -n --client_advertise --workers --pid -P --ports_file_dir --config -c -t --signal -sl --health-check --max_traced_msg_len --user --pass --auth --http_port -m --log -l --logtime -T --logtime_utc --debug -D --trace -V -VV -DV -DVV --help -h --version -v --list-options --list-metrics'
-        files=' --pid -P --config -c --log -l '
+        flags='--addr --net -a --port -p --name --server_name -n --client_advertise --workers --pid -P --ports_file_dir --config -c -t --signal -sl --health-check --max_traced_msg_len --user --pass --auth --http_port -m --https_port -ms --https_cert --https_key --http_user --http_password --http_token --log -l --logtime -T --logtime_utc --debug -D --trace -V -VV -DV -DVV --help -h --version -v --list-options --list-metrics'
+        files=' --pid -P --config -c --https_cert --https_key --log -l '
         folders=' --ports_file_dir '
-        texts=' --addr --net -a --port -p --name --server_name -n --client_advertise --workers --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m --http_user --http_password --http_token '
+        texts=' --addr --net -a --port -p --name --server_name -n --client_advertise --workers --signal -sl --max_traced_msg_len --user --pass --auth --http_port -m --https_port -ms --http_user --http_password --http_token '
         ;;
     top)
         flags='--url --host -s --port -m --tls-port -ms --interval -d --limit -n --sort --filter --view --raw -b --totals --once --json --csv --output -o --delimiter -l --count -r --timeout --header --ca -cacert --cert --key --insecure -k --color --ascii --version -v --help -h'

@@ -450,7 +450,7 @@ static void pid_and_ports_are_written(void **state)
     assert_int_not_equal(files_write_pid("no/pid", error, sizeof error), 0);
     assert_string_equal(error, "Could not write pidfile: open no/pid: No such file or directory");
 
-    struct files_ports ports = {.host = "127.0.0.1", .port = 1, .http_host = "::1", .http_port = 2};
+    struct files_ports ports = {.host = "127.0.0.1", .port = 1, .http_scheme = "http", .http_host = "::1", .http_port = 2};
     snprintf(path, sizeof path, "./%s_%d.ports", program_invocation_short_name, (int)getpid());
     assert_int_equal(files_write_ports(".", &ports, error, sizeof error), 0);
     read_back(path, text, sizeof text);
