@@ -161,6 +161,9 @@ static void trim_when_quiet(struct server *server)
 static void on_sample(uv_timer_t *timer)
 {
     health_set_turned();
+    const struct server *server = timer->data;
+    if (server->monitor)
+        monitor_sweep(server->monitor);
     inspect_sample_cpu();
     trim_when_quiet(timer->data);
 }

@@ -7,8 +7,9 @@
  *
  * Bounds: connections_max connections (the kernel's backlog holds the rest; past half of them
  * answers close their connection, so that idle keep-alive connections cannot lock others out),
- * idle_timeout_s without progress, HTTP_MEMORY_MAX for request line and headers, HTTP_UPLOAD_MAX
- * for a body nobody reads, and HTTP_ANSWERS_MAX for all answers waiting for their readers together.
+ * idle_timeout_s without progress, deadlines.c's times for whole requests and answers,
+ * HTTP_MEMORY_MAX for request line and headers, HTTP_UPLOAD_MAX for a body nobody reads, and
+ * HTTP_ANSWERS_MAX for all answers waiting for their readers together.
  *
  * It polls rather than using epoll: with epoll, libmicrohttpd (0.9.75) sleeps on when exactly 128
  * sockets of a thread are ready at once, until one of them times out. For a few hundred sockets
@@ -21,18 +22,22 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "broker/base/clock.h"
 #include "broker/base/err.h"
 #include "broker/base/listen.h"
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
 #include "monitor/certificate.h"
 #include "monitor/credentials.h"
+#include "monitor/deadlines.h"
+#include "monitor/first_words.h"
 #include "monitor/request.h"
 
 enum {
-    HTTP_CONNECTIONS_DEFAULT = 256,
+    HTTP_CONNECTIONS_DEFAULT = 1024,
     HTTP_THREADS_DEFAULT = 2,
     HTTP_IDLE_TIMEOUT_DEFAULT_S = 15,
     HTTP_MEMORY_MAX = 32 << 10,
@@ -46,16 +51,18 @@ struct monitor {
     struct MHD_Daemon *daemon;
     int port;
     unsigned connections_max;
+    bool https;
     char *base_path;                 /* effective: "" or "/like/this" */
     struct credentials *credentials; /* NULL: anyone may read */
     bool has_key;
     pthread_key_t reader_key;
     struct endpoint_counts counts;
     _Atomic size_t answers_bytes;
-    _Atomic unsigned connections;
+    struct deadlines deadlines;
 };
 
 struct exchange {
+    struct deadline *deadline; /* of its connection */
     struct request request;
     char *location;            /* of a redirection, or NULL */
     const char *authorization; /* the header's value, or NULL */
@@ -85,14 +92,20 @@ static void enter_reader(struct monitor *monitor)
     pthread_setspecific(monitor->reader_key, monitor);
 }
 
+static struct deadline *deadline_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static void *begin(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct monitor *monitor = context;
-    (void)connection;
-    struct exchange *exchange = mem_zalloc(sizeof *exchange);
+    struct deadline *deadline = deadline_of(connection);
+    struct exchange *exchange = deadline ? mem_zalloc(sizeof *exchange) : NULL;
     if (!exchange)
         return NULL;
     request_init(&exchange->request);
+    exchange->deadline = deadline;
     exchange->request.base_path = monitor->base_path;
     exchange->request.counts = &monitor->counts;
     exchange->request.no_jsonp = monitor->credentials != NULL;
@@ -103,28 +116,33 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
 static void finish(void *context, struct MHD_Connection *connection, void **slot,
                    enum MHD_RequestTerminationCode code)
 {
+    struct monitor *monitor = context;
     struct exchange *exchange = *slot;
-    (void)context;
     (void)connection;
     (void)code;
     if (!exchange)
         return;
+    deadlines_idle(&monitor->deadlines, exchange->deadline);
     request_fini(&exchange->request);
     mem_free(exchange->location);
     mem_free(exchange);
     *slot = NULL;
 }
 
-static void count_connection(void *context, struct MHD_Connection *connection, void **slot,
-                             enum MHD_ConnectionNotificationCode code)
+/* libmicrohttpd closes the descriptor after the second notice. */
+static void notice_connection(void *context, struct MHD_Connection *connection, void **slot,
+                              enum MHD_ConnectionNotificationCode code)
 {
     struct monitor *monitor = context;
-    (void)connection;
-    (void)slot;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        atomic_fetch_add_explicit(&monitor->connections, 1, memory_order_relaxed);
-    else
-        atomic_fetch_sub_explicit(&monitor->connections, 1, memory_order_relaxed);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*slot)
+            deadlines_close(&monitor->deadlines, *slot);
+        return;
+    }
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *slot = deadlines_open(&monitor->deadlines, fd);
+    if (!*slot || first_words_refused(fd, monitor->https))
+        shutdown(fd, SHUT_RDWR);
 }
 
 static void release(void *context)
@@ -266,14 +284,15 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
         request_error(request, 503, "the answer is too large: use limit and offset");
 }
 
-static struct MHD_Response *make_response(struct monitor *monitor, struct request *request)
+static struct MHD_Response *make_response(struct monitor *monitor, struct exchange *exchange)
 {
     struct outgoing *outgoing = mem_zalloc(sizeof *outgoing);
     if (!outgoing)
         return NULL;
     outgoing->monitor = monitor;
-    outgoing->bytes = text_buffer_take(&request->body, &outgoing->len);
+    outgoing->bytes = text_buffer_take(&exchange->request.body, &outgoing->len);
     atomic_fetch_add_explicit(&monitor->answers_bytes, outgoing->len, memory_order_relaxed);
+    deadlines_allow(&monitor->deadlines, exchange->deadline, outgoing->len);
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         outgoing->len, outgoing->bytes, release, outgoing);
     if (!response)
@@ -297,10 +316,10 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
                                    struct MHD_Connection *connection)
 {
     struct request *request = &exchange->request;
-    struct MHD_Response *response = make_response(monitor, request);
+    struct MHD_Response *response = make_response(monitor, exchange);
     if (!response)
         return MHD_NO;
-    unsigned open = atomic_load_explicit(&monitor->connections, memory_order_relaxed);
+    unsigned open = atomic_load_explicit(&monitor->deadlines.open, memory_order_relaxed);
     bool ok = MHD_add_response_header(response, "Content-Type", request->content_type) == MHD_YES;
     if (request->any_origin)
         ok &= MHD_add_response_header(response, "Access-Control-Allow-Origin", "*") == MHD_YES;
@@ -332,6 +351,7 @@ static enum MHD_Result access_request(void *context, struct MHD_Connection *conn
     if (!exchange)
         return MHD_NO;
     if (!exchange->started) {
+        deadlines_answer(&monitor->deadlines, exchange->deadline);
         exchange->started = true;
         return MHD_YES;
     }
@@ -388,7 +408,7 @@ static struct MHD_Daemon *start_daemon(struct monitor *monitor,
         MHD_OPTION_CONNECTION_LIMIT, monitor->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY_MAX,
         MHD_OPTION_URI_LOG_CALLBACK, begin, monitor, MHD_OPTION_NOTIFY_COMPLETED, finish, monitor,
-        MHD_OPTION_NOTIFY_CONNECTION, count_connection, monitor, MHD_OPTION_ARRAY,
+        MHD_OPTION_NOTIFY_CONNECTION, notice_connection, monitor, MHD_OPTION_ARRAY,
         certificate ? tls : tls + array_length(tls) - 1, MHD_OPTION_END);
 }
 
@@ -405,6 +425,8 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
     unsigned wanted =
         options->connections_max ? options->connections_max : HTTP_CONNECTIONS_DEFAULT;
     monitor->connections_max = wanted > threads ? wanted : threads;
+    monitor->https = options->cert_file != NULL;
+    deadlines_init(&monitor->deadlines, monitor->connections_max / 4 * 3);
     monitor->base_path = effective_base_path(options->base_path);
     monitor->has_key = pthread_key_create(&monitor->reader_key, leave_reader) == 0;
     if (!monitor->base_path || !monitor->has_key ||
@@ -418,6 +440,7 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
                             error, error_size);
     if (status != 0)
         goto cleanup;
+    first_words_wait(fd);
     monitor->daemon = start_daemon(monitor, options, fd, certificate.key ? &certificate : NULL);
     certificate_fini(&certificate);
     if (!monitor->daemon) {
@@ -441,6 +464,11 @@ int monitor_port(const struct monitor *monitor)
     return monitor->port;
 }
 
+void monitor_sweep(struct monitor *monitor)
+{
+    deadlines_sweep(&monitor->deadlines, clock_mono_ns());
+}
+
 void monitor_stop(struct monitor **monitor)
 {
     struct monitor *stopped = *monitor;
@@ -449,6 +477,7 @@ void monitor_stop(struct monitor **monitor)
     *monitor = NULL;
     if (stopped->daemon)
         MHD_stop_daemon(stopped->daemon);
+    deadlines_fini(&stopped->deadlines);
     if (stopped->has_key)
         pthread_key_delete(stopped->reader_key);
     mem_free(stopped->base_path);

@@ -17,7 +17,7 @@ struct monitor_options {
     const char *cert_file, *key_file; /* PEM, for HTTPS; both NULL: plain HTTP */
     const char *user, *password;      /* both or neither; the password may be a bcrypt hash */
     const char *token;                /* likewise; NULL: none. Nothing set: anyone may read */
-    unsigned connections_max;         /* more wait to be accepted; 0: 256 */
+    unsigned connections_max;         /* more wait to be accepted; 0: 1024 */
     unsigned threads;                 /* 0: 2 */
     unsigned idle_timeout_s;          /* 0: 15 */
 };
@@ -27,6 +27,8 @@ MUST_CHECK int monitor_start(const struct monitor_options *options, struct monit
                              char *error, size_t error_size);
 /* The port really bound. */
 int monitor_port(const struct monitor *monitor);
+/* Cuts off who takes too long; once a second, from the main thread. */
+void monitor_sweep(struct monitor *monitor);
 /* Cuts off open connections, ends the threads, clears the caller's pointer. NULL is fine. */
 void monitor_stop(struct monitor **monitor);
 

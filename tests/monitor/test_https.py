@@ -122,6 +122,32 @@ def test_large_answers_and_keep_alive(folder):
         assert data.count(b"HTTP/1.1 200 OK\r\n") == 2 and data.count(b'"x' + b"x" * 59) == 2 * 40000
 
 
+@pytest.mark.parametrize("kind", ["clearwing", "stock"])
+def test_plain_http_is_told_so(folder, kind):
+    with https(folder, kind=kind) as server, socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as connection:
+        connection.sendall(b"GET /varz HTTP/1.1\r\nHost: x\r\n\r\n")
+        data = b""
+        while piece := connection.recv(1 << 16):
+            data += piece
+        assert data.rstrip() == b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server."
+
+
+def test_deadlines_hold_for_tls(folder):
+    """A handshake that does not go on, and a request that trickles in."""
+    context = ssl.create_default_context(cafile=str(folder / "one.pem"))
+    with https(folder) as server, socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as silent, \
+            socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as connection:
+        begin = time.monotonic()
+        silent.sendall(b"\x16\x03\x01")
+        with contextlib.suppress(OSError):
+            for byte in b"GET /varz HTTP/1.1\r\nX: " + b"y" * 99:
+                connection.send(bytes([byte]))
+                time.sleep(0.25)
+                assert time.monotonic() - begin < 12
+        assert silent.recv(1) == b"" and 4.5 < time.monotonic() - begin < 10
+
+
 @pytest.mark.parametrize("data", [b"GET /varz HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"x" * 70000,
                                   b"\x00" * 100, b"\x80\x2e\x01\x00\x02"], ids=repr)
 def test_what_is_not_tls(folder, data):
