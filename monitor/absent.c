@@ -1,5 +1,5 @@
-/* The documents of what this server does not have (routes, gateways, leaf nodes, JetStream, queues
- * between its parts): the same shape, names and argument errors as nats-server's, and truthfully
+/* The documents of what this server does not have (routes, gateways, leaf nodes, JetStream, Raft,
+ * queues between its parts): the same shape, names and argument errors as nats-server's, and truthfully
  * empty. */
 #include <strings.h>
 
@@ -122,6 +122,11 @@ void absent_jsz(struct request *request)
     json_write_end(json);
     write_zeros(json, content, array_length(content));
     finish(request);
+}
+
+void absent_raftz(struct request *request)
+{
+    request_error(request, 404, "No Raft nodes registered");
 }
 
 void absent_ipqueuesz(struct request *request)
