@@ -136,6 +136,14 @@ static int apply_flags(const struct command_line *line, struct options *options)
     return 0;
 }
 
+static bool has_user(const struct options *options, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < options->user_count; i++)
+        found |= strcmp(options->users[i].name, name) == 0;
+    return found;
+}
+
 static bool has_account(const struct options *options, const char *name)
 {
     bool found = strcmp(name, "$G") == 0 || strcmp(name, "$SYS") == 0;
@@ -199,7 +207,7 @@ static int check_relations(const struct options *options)
         fprintf(stderr, "clearwing: no_auth_user: \"%s\" present, but users are not defined\n",
                 options->no_auth_user);
         failed = ERR_INVALID;
-    } else if (options->no_auth_user && !options_user(options, span_of(options->no_auth_user))) {
+    } else if (options->no_auth_user && !has_user(options, options->no_auth_user)) {
         fprintf(
             stderr,
             "clearwing: no_auth_user: \"%s\" not present as user or nkey in authorization block "
@@ -302,23 +310,6 @@ enum options_action options_parse(int argc, char **argv, struct options *out, in
     else
         options_fini(&options);
     return action;
-}
-
-const struct options_user *options_user(const struct options *options, struct span name)
-{
-    size_t first = 0, end = options->user_count;
-    while (first < end) {
-        size_t middle = first + (end - first) / 2;
-        struct span own = span_of(options->users[middle].name);
-        int order = memcmp(own.ptr, name.ptr, min_size(own.len, name.len));
-        if (order == 0 && own.len == name.len)
-            return &options->users[middle];
-        if (order < 0 || (order == 0 && own.len < name.len))
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return NULL;
 }
 
 static void free_users(struct options *options)

@@ -82,9 +82,6 @@ struct options {
 enum options_action options_parse(int argc, char **argv, struct options *out, int *exit_status);
 void options_fini(struct options *options);
 
-/* The user of that name, or NULL. */
-const struct options_user *options_user(const struct options *options, struct span name);
-
 /* Overwrites secrets among the program's arguments, so that ps cannot show them; after options_parse. */
 void options_hide_secrets(int argc, char **argv);
 

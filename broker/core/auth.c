@@ -8,11 +8,29 @@ bool auth_required(const struct options *options)
     return options->username || options->password || options->token || options->user_count > 0;
 }
 
+/* NULL: there is none of that name. */
+static const struct options_user *find_user(const struct options *options, struct span name)
+{
+    size_t first = 0, end = options->user_count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        struct span own = span_of(options->users[middle].name);
+        int order = memcmp(own.ptr, name.ptr, min_size(own.len, name.len));
+        if (order == 0 && own.len == name.len)
+            return &options->users[middle];
+        if (order < 0 || (order == 0 && own.len < name.len))
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
 bool auth_without(const struct options *options, struct auth_identity *out)
 {
     if (!options->no_auth_user)
         return false;
-    const struct options_user *user = options_user(options, span_of(options->no_auth_user));
+    const struct options_user *user = find_user(options, span_of(options->no_auth_user));
     *out = (struct auth_identity){user->name, user->account};
     return true;
 }
@@ -23,7 +41,7 @@ static bool accepts_user(const struct options *options, const struct auth_creden
 {
     if (given->user.len == 0 && given->password.len == 0 && given->token.len == 0)
         return auth_without(options, out);
-    const struct options_user *user = options_user(options, given->user);
+    const struct options_user *user = find_user(options, given->user);
     bool good = secret_accepts(user ? user->password : "", given->password) && user;
     if (good)
         out->account = user->account;

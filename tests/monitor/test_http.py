@@ -125,7 +125,7 @@ def test_layout(server):
 
 
 def test_unknown_paths(server):
-    for path in ("/nope", "/varz/", "/VARZ", "/varz/x", "/raftz", "/expvarz", "/debug/vars", "/varzx", "/favicon.ico"):
+    for path in ("/nope", "/varz/", "/VARZ", "/varz/x", "/expvarz", "/debug", "/varzx", "/favicon.ico"):
         answer = ask(server, path)
         assert (path, answer.status, answer.body) == (path, 404, b"404 page not found\n")
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"

@@ -25,7 +25,9 @@ static bool accepts(const char *username, const char *password, const char *toke
     options.password = password ? mem_copy_string(span_of(password)) : NULL;
     options.token = token ? mem_copy_string(span_of(token)) : NULL;
     assert_int_equal(auth_required(&options), username || password || token);
-    bool accepted = auth_accepts(&options, &given);
+    struct auth_identity identity;
+    bool accepted = auth_accepts(&options, &given, &identity);
+    assert_true(!accepted || identity.account == OPTIONS_GLOBAL_ACCOUNT);
     mem_free(options.username);
     mem_free(options.password);
     mem_free(options.token);
@@ -130,10 +132,61 @@ static void without_memory_nobody_gets_in(void **state)
     char hash[] = "$2a" HASH_TAIL;
     struct options options = {.token = hash};
     struct auth_credentials given = credentials(NULL, NULL, "s3cr3t");
-    assert_true(auth_accepts(&options, &given));
+    struct auth_identity identity;
+    assert_true(auth_accepts(&options, &given, &identity));
     mem_fail_at(1);
-    assert_false(auth_accepts(&options, &given));
+    assert_false(auth_accepts(&options, &given, &identity));
     mem_fail_at(0);
+}
+
+/* Sorted by name, as the configuration leaves them. */
+static struct options_user users[] = {
+    {(char[]){"ann"}, (char[]){"pa"}, 1, 0, 0},
+    {(char[]){"anna"}, (char[]){""}, OPTIONS_GLOBAL_ACCOUNT, 0, 0},
+    {(char[]){"bob"}, (char[]){"$2a" HASH_TAIL}, 0, 0, 0},
+};
+
+/* The account's place, or -2: not let in. */
+static int enters(const struct options *options, const char *user, const char *password)
+{
+    struct auth_credentials given = credentials(user, password, NULL);
+    struct auth_identity identity;
+    return auth_accepts(options, &given, &identity) ? identity.account : -2;
+}
+
+static void several_users(void **state)
+{
+    (void)state;
+    struct options options = {.users = users, .user_count = array_length(users)};
+    assert_true(auth_required(&options));
+    assert_int_equal(enters(&options, "ann", "pa"), 1);
+    assert_int_equal(enters(&options, "anna", ""), OPTIONS_GLOBAL_ACCOUNT);
+    assert_int_equal(enters(&options, "bob", "s3cr3t"), 0);
+    assert_int_equal(enters(&options, "ann", "pb"), -2);
+    assert_int_equal(enters(&options, "ann", NULL), -2);
+    assert_int_equal(enters(&options, "bob", "pa"), -2);
+    assert_int_equal(enters(&options, "bob", "$2a" HASH_TAIL), -2);
+    assert_int_equal(enters(&options, "an", "pa"), -2);
+    assert_int_equal(enters(&options, "annab", ""), -2);
+    assert_int_equal(enters(&options, "zoe", ""), -2);
+    assert_int_equal(enters(&options, NULL, "pa"), -2);
+    assert_int_equal(enters(&options, NULL, NULL), -2);
+}
+
+static void those_who_name_nobody(void **state)
+{
+    (void)state;
+    struct options options = {.users = users, .user_count = array_length(users)};
+    struct auth_identity identity;
+    assert_false(auth_without(&options, &identity));
+    options.no_auth_user = (char[]){"ann"};
+    assert_true(auth_without(&options, &identity));
+    assert_string_equal(identity.user, "ann");
+    assert_int_equal(identity.account, 1);
+    assert_int_equal(enters(&options, NULL, NULL), 1);
+    assert_int_equal(enters(&options, "bob", NULL), -2);
+    struct auth_credentials token = credentials(NULL, NULL, "x");
+    assert_false(auth_accepts(&options, &token, &identity));
 }
 
 int main(void)
@@ -147,6 +200,8 @@ int main(void)
         cmocka_unit_test(broken_hashes),
         cmocka_unit_test(what_is_a_hash),
         cmocka_unit_test(without_memory_nobody_gets_in),
+        cmocka_unit_test(several_users),
+        cmocka_unit_test(those_who_name_nobody),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
