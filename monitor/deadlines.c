@@ -26,16 +26,26 @@ enum { ASK_S = 5, ASK_IN_A_CROWD_S = 2, READ_S = 60, READ_BYTES_PER_S = 64 << 10
 struct deadline {
     struct deadline *next, **link; /* link: what points to this one */
     int fd;
-    enum { ASKING, ANSWERING, IDLE } state;
+    enum endpoint_state state;
     bool late;
     int64_t since_ns;
     uint64_t bytes;    /* of the answer */
     uint64_t received; /* by an idle connection, when a sweep first saw it; 0: not yet */
 };
 
-void deadlines_init(struct deadlines *deadlines, unsigned crowded_from)
+/* Under the lock. */
+static void enter(struct deadlines *deadlines, struct deadline *deadline, enum endpoint_state state)
 {
-    *deadlines = (struct deadlines){.crowded_from = crowded_from};
+    atomic_fetch_sub_explicit(&deadlines->counts->connections[deadline->state], 1,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&deadlines->counts->connections[state], 1, memory_order_relaxed);
+    deadline->state = state;
+}
+
+void deadlines_init(struct deadlines *deadlines, unsigned crowded_from,
+                    struct endpoint_counts *counts)
+{
+    *deadlines = (struct deadlines){.counts = counts, .crowded_from = crowded_from};
     pthread_mutex_init(&deadlines->lock, NULL);
 }
 
@@ -50,7 +60,7 @@ struct deadline *deadlines_open(struct deadlines *deadlines, int fd)
     struct deadline *deadline = mem_zalloc(sizeof *deadline);
     if (!deadline)
         return NULL;
-    *deadline = (struct deadline){.fd = fd, .state = ASKING, .since_ns = clock_mono_ns()};
+    *deadline = (struct deadline){.fd = fd, .state = ENDPOINT_ASKING, .since_ns = clock_mono_ns()};
     pthread_mutex_lock(&deadlines->lock);
     deadline->next = deadlines->first;
     deadline->link = &deadlines->first;
@@ -59,6 +69,8 @@ struct deadline *deadlines_open(struct deadlines *deadlines, int fd)
     deadlines->first = deadline;
     pthread_mutex_unlock(&deadlines->lock);
     atomic_fetch_add_explicit(&deadlines->open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&deadlines->counts->connections[ENDPOINT_ASKING], 1,
+                              memory_order_relaxed);
     return deadline;
 }
 
@@ -70,6 +82,8 @@ void deadlines_close(struct deadlines *deadlines, struct deadline *deadline)
         deadline->next->link = deadline->link;
     pthread_mutex_unlock(&deadlines->lock);
     atomic_fetch_sub_explicit(&deadlines->open, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&deadlines->counts->connections[deadline->state], 1,
+                              memory_order_relaxed);
     mem_free(deadline);
 }
 
@@ -77,7 +91,7 @@ void deadlines_answer(struct deadlines *deadlines, struct deadline *deadline)
 {
     int64_t now_ns = clock_mono_ns();
     pthread_mutex_lock(&deadlines->lock);
-    deadline->state = ANSWERING;
+    enter(deadlines, deadline, ENDPOINT_ANSWERING);
     deadline->since_ns = now_ns;
     deadline->bytes = 0;
     pthread_mutex_unlock(&deadlines->lock);
@@ -93,7 +107,7 @@ void deadlines_allow(struct deadlines *deadlines, struct deadline *deadline, siz
 void deadlines_idle(struct deadlines *deadlines, struct deadline *deadline)
 {
     pthread_mutex_lock(&deadlines->lock);
-    deadline->state = IDLE;
+    enter(deadlines, deadline, ENDPOINT_IDLE);
     deadline->received = 0;
     pthread_mutex_unlock(&deadlines->lock);
 }
@@ -107,19 +121,20 @@ static uint64_t bytes_received(int fd)
 }
 
 /* Whether the entry is late; an idle one on which bytes came begins to ask. */
-static bool is_late(struct deadline *deadline, bool crowded, int64_t now_ns)
+static bool is_late(struct deadlines *deadlines, struct deadline *deadline, bool crowded,
+                    int64_t now_ns)
 {
     uint64_t seconds = crowded ? ASK_IN_A_CROWD_S : ASK_S;
-    if (deadline->state == IDLE) {
+    if (deadline->state == ENDPOINT_IDLE) {
         uint64_t received = bytes_received(deadline->fd);
         if (deadline->received > 0 && received != deadline->received) {
-            deadline->state = ASKING;
+            enter(deadlines, deadline, ENDPOINT_ASKING);
             deadline->since_ns = now_ns;
         }
         deadline->received = received;
         return false;
     }
-    if (deadline->state == ANSWERING)
+    if (deadline->state == ENDPOINT_ANSWERING)
         seconds = READ_S + deadline->bytes / READ_BYTES_PER_S;
     return now_ns - deadline->since_ns > (int64_t)seconds * NS_PER_SEC;
 }
@@ -132,11 +147,11 @@ void deadlines_sweep(struct deadlines *deadlines, int64_t now_ns)
         return;
     pthread_mutex_lock(&deadlines->lock);
     for (struct deadline *each = deadlines->first; each; each = each->next) {
-        if (each->late || !is_late(each, crowded, now_ns))
+        if (each->late || !is_late(deadlines, each, crowded, now_ns))
             continue;
         each->late = true;
         shutdown(each->fd, SHUT_RDWR);
-        atomic_fetch_add_explicit(&deadlines->cut_off, 1, memory_order_relaxed);
+        endpoints_turn_away(deadlines->counts, ENDPOINT_DEADLINE);
     }
     pthread_mutex_unlock(&deadlines->lock);
 }

@@ -9,21 +9,22 @@
 #include <stdatomic.h>
 
 #include "broker/base/base.h"
+#include "monitor/endpoints.h"
 
 struct deadline; /* one connection */
 
 struct deadlines {
-    /* Read-only for others. */
-    _Atomic unsigned open;    /* connections now */
-    _Atomic uint64_t cut_off; /* by a sweep, since start */
+    _Atomic unsigned open; /* connections now; read-only for others */
     /* Private. */
+    struct endpoint_counts *counts;
     unsigned crowded_from;
     pthread_mutex_t lock;
     struct deadline *first;
 };
 
-/* From crowded_from connections on a request must come faster. */
-void deadlines_init(struct deadlines *deadlines, unsigned crowded_from);
+/* From crowded_from connections on a request must come faster. Connections are counted in counts, by state, and those cut off. */
+void deadlines_init(struct deadlines *deadlines, unsigned crowded_from,
+                    struct endpoint_counts *counts);
 /* With every connection closed. */
 void deadlines_fini(struct deadlines *deadlines);
 

@@ -42,15 +42,38 @@ static size_t counting_row(const char *counted)
     return i;
 }
 
+static void add(_Atomic uint64_t *count, uint64_t n)
+{
+    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
+static uint64_t get(const _Atomic uint64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
 void endpoints_count(struct endpoint_counts *counts, const struct endpoint *endpoint)
 {
     if (endpoint->counted)
-        atomic_fetch_add_explicit(&counts->asked[counting_row(endpoint->counted)], 1,
-                                  memory_order_relaxed);
+        add(&counts->asked[counting_row(endpoint->counted)], 1);
 }
 
-bool endpoints_counted(const struct endpoint_counts *counts, size_t n, const char **path,
-                       uint64_t *asked)
+void endpoints_spend(struct endpoint_counts *counts, const struct endpoint *endpoint,
+                     uint64_t spent_ns, uint64_t sent_bytes)
+{
+    if (!endpoint->counted)
+        return;
+    size_t row = counting_row(endpoint->counted);
+    add(&counts->spent_ns[row], spent_ns);
+    add(&counts->sent_bytes[row], sent_bytes);
+}
+
+void endpoints_turn_away(struct endpoint_counts *counts, enum endpoint_refusal refusal)
+{
+    add(&counts->turned_away[refusal], 1);
+}
+
+bool endpoints_counted(const struct endpoint_counts *counts, size_t n, struct endpoint_usage *out)
 {
     for (size_t i = 0; i < array_length(endpoints); i++) {
         const char *name = endpoints[i].counted;
@@ -63,9 +86,26 @@ bool endpoints_counted(const struct endpoint_counts *counts, size_t n, const cha
                 before++;
         if (before != n)
             continue;
-        *path = name;
-        *asked = atomic_load_explicit(&counts->asked[i], memory_order_relaxed);
+        *out = (struct endpoint_usage){name, get(&counts->asked[i]), get(&counts->spent_ns[i]),
+                                       get(&counts->sent_bytes[i])};
         return true;
     }
     return false;
+}
+
+const char *endpoints_state_label(enum endpoint_state state)
+{
+    static const char *const labels[] = {
+        [ENDPOINT_ASKING] = "asking", [ENDPOINT_ANSWERING] = "answering", [ENDPOINT_IDLE] = "idle"};
+    return labels[state];
+}
+
+const char *endpoints_refusal_label(enum endpoint_refusal refusal)
+{
+    static const char *const labels[] = {[ENDPOINT_CREDENTIALS] = "credentials",
+                                         [ENDPOINT_GUESSING] = "guessing",
+                                         [ENDPOINT_DEADLINE] = "deadline",
+                                         [ENDPOINT_NOT_HTTP] = "not_http",
+                                         [ENDPOINT_BUSY] = "busy"};
+    return labels[refusal];
 }

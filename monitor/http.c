@@ -66,6 +66,7 @@ struct exchange {
     struct request request;
     char *location;            /* of a redirection, or NULL */
     const char *authorization; /* the header's value, or NULL */
+    bool bodyless;             /* HEAD */
     bool challenge;            /* the answer asks for credentials */
     size_t uploaded;
     int fault; /* of the target: 0, or an ERR_* */
@@ -141,7 +142,10 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
     }
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     *slot = deadlines_open(&monitor->deadlines, fd);
-    if (!*slot || first_words_refused(fd, monitor->https))
+    bool refused = first_words_refused(fd, monitor->https);
+    if (refused)
+        endpoints_turn_away(&monitor->counts, ENDPOINT_NOT_HTTP);
+    if (!*slot || refused)
         shutdown(fd, SHUT_RDWR);
 }
 
@@ -235,6 +239,7 @@ static bool refuse(struct monitor *monitor, struct exchange *exchange)
     switch (credentials_check(monitor->credentials, exchange->authorization)) {
     case CREDENTIALS_RIGHT: return false;
     case CREDENTIALS_LATER:
+        endpoints_turn_away(&monitor->counts, ENDPOINT_GUESSING);
         request_error(request, 429,
                       "429 Too Many Requests: too many wrong credentials, try again "
                       "in a second");
@@ -249,6 +254,7 @@ static bool refuse(struct monitor *monitor, struct exchange *exchange)
                                                                     : "a user and password, or a "
                                                                       "bearer token");
     }
+    endpoints_turn_away(&monitor->counts, ENDPOINT_CREDENTIALS);
     exchange->challenge = true;
     return true;
 }
@@ -264,14 +270,17 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
     if (redirect(exchange, method))
         return;
     request->endpoint = find(monitor, request->query.path);
-    if (refuse(monitor, exchange))
+    if (refuse(monitor, exchange)) {
+        request->endpoint = NULL; /* nothing is counted as its */
         return;
+    }
     if (!request->endpoint) {
         request_error(request, 404, "404 page not found");
         request->no_sniff = true;
         return;
     }
     if (atomic_load_explicit(&monitor->answers_bytes, memory_order_relaxed) > HTTP_ANSWERS_MAX) {
+        endpoints_turn_away(&monitor->counts, ENDPOINT_BUSY);
         request_error(request, 503,
                       "too many large answers are waiting for their readers: try again later");
         return;
@@ -279,7 +288,9 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
     if (request->endpoint->counted_first)
         request_count(request);
     enter_reader(monitor);
+    int64_t begun_ns = clock_mono_ns();
     request->endpoint->answer(request);
+    endpoints_spend(&monitor->counts, request->endpoint, (uint64_t)(clock_mono_ns() - begun_ns), 0);
     if (request->body.failed)
         request_error(request, 503, "the answer is too large: use limit and offset");
 }
@@ -293,6 +304,8 @@ static struct MHD_Response *make_response(struct monitor *monitor, struct exchan
     outgoing->bytes = text_buffer_take(&exchange->request.body, &outgoing->len);
     atomic_fetch_add_explicit(&monitor->answers_bytes, outgoing->len, memory_order_relaxed);
     deadlines_allow(&monitor->deadlines, exchange->deadline, outgoing->len);
+    if (exchange->request.endpoint && !exchange->bodyless)
+        endpoints_spend(&monitor->counts, exchange->request.endpoint, 0, outgoing->len);
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         outgoing->len, outgoing->bytes, release, outgoing);
     if (!response)
@@ -363,6 +376,7 @@ static enum MHD_Result access_request(void *context, struct MHD_Connection *conn
     exchange->request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
     exchange->authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    exchange->bodyless = strcmp(method, "HEAD") == 0;
     answer(monitor, exchange, method);
     return send_answer(monitor, exchange, connection);
 }
@@ -426,7 +440,7 @@ int monitor_start(const struct monitor_options *options, struct monitor **out, c
         options->connections_max ? options->connections_max : HTTP_CONNECTIONS_DEFAULT;
     monitor->connections_max = wanted > threads ? wanted : threads;
     monitor->https = options->cert_file != NULL;
-    deadlines_init(&monitor->deadlines, monitor->connections_max / 4 * 3);
+    deadlines_init(&monitor->deadlines, monitor->connections_max / 4 * 3, &monitor->counts);
     monitor->base_path = effective_base_path(options->base_path);
     monitor->has_key = pthread_key_create(&monitor->reader_key, leave_reader) == 0;
     if (!monitor->base_path || !monitor->has_key ||

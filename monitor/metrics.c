@@ -90,6 +90,12 @@ static void summarize(void *context, const struct inspect_connection *connection
     count_library(summary, connection);
 }
 
+static struct prom_text_value whole(enum metric_unit unit, uint64_t value)
+{
+    return metrics_unit_factor(unit) < 1 ? prom_text_scaled(unit, (int64_t)value)
+                                         : prom_text_unsigned(value);
+}
+
 static void write_row(struct prom_text *text, const char *labels, enum metric_id id,
                       struct value value)
 {
@@ -99,10 +105,8 @@ static void write_row(struct prom_text *text, const char *labels, enum metric_id
     prom_text_row(text, &metric_descriptors[id]);
     if (value.form == VALUE_REAL)
         prom_text_sample(text, labels, prom_text_scaled_real(unit, value.real));
-    else if (metrics_unit_factor(unit) < 1)
-        prom_text_sample(text, labels, prom_text_scaled(unit, (int64_t)value.integer));
     else
-        prom_text_sample(text, labels, prom_text_unsigned(value.integer));
+        prom_text_sample(text, labels, whole(unit, value.integer));
 }
 
 static void write_family(struct prom_text *text, struct prom_text_labels *labels, enum metric_id id,
@@ -113,7 +117,7 @@ static void write_family(struct prom_text *text, struct prom_text_labels *labels
     prom_text_row(text, &metric_descriptors[id]);
     for (size_t n = 0; values_family(server, counts, id, n, &series); n++) {
         prom_text_labels_add(labels, metric_descriptors[id].label, series.label);
-        prom_text_sample(text, labels->bytes, prom_text_unsigned(series.value));
+        prom_text_sample(text, labels->bytes, whole(metric_descriptors[id].unit, series.value));
         prom_text_labels_cut(labels, common);
     }
 }

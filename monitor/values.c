@@ -137,6 +137,39 @@ static bool by_drop_reason(const struct inspect_server *server, size_t n, struct
     return true;
 }
 
+static bool by_path(const struct endpoint_counts *counts, enum metric_id id, size_t n,
+                    struct value_series *out)
+{
+    struct endpoint_usage usage;
+    if (!endpoints_counted(counts, n, &usage))
+        return false;
+    *out = (struct value_series){usage.path, usage.path,
+                                 id == METRIC_http_requests    ? usage.asked
+                                 : id == METRIC_http_answering ? usage.spent_ns
+                                                               : usage.sent_bytes};
+    return true;
+}
+
+static bool by_state(const struct endpoint_counts *counts, size_t n, struct value_series *out)
+{
+    if (n >= ENDPOINT_STATES)
+        return false;
+    const char *label = endpoints_state_label((enum endpoint_state)n);
+    *out = (struct value_series){
+        label, label, atomic_load_explicit(&counts->connections[n], memory_order_relaxed)};
+    return true;
+}
+
+static bool by_refusal(const struct endpoint_counts *counts, size_t n, struct value_series *out)
+{
+    if (n >= ENDPOINT_REFUSALS)
+        return false;
+    const char *label = endpoints_refusal_label((enum endpoint_refusal)n);
+    *out = (struct value_series){
+        label, label, atomic_load_explicit(&counts->turned_away[n], memory_order_relaxed)};
+    return true;
+}
+
 bool values_family(const struct inspect_server *server, const struct endpoint_counts *counts,
                    enum metric_id id, size_t n, struct value_series *out)
 {
@@ -148,10 +181,10 @@ bool values_family(const struct inspect_server *server, const struct endpoint_co
     case METRIC_closed_connections: return by_close_reason(server, n, out);
     case METRIC_dropped_msgs_by_reason: return by_drop_reason(server, n, out);
     case METRIC_http_requests:
-        if (!endpoints_counted(counts, n, &out->label, &out->value))
-            return false;
-        out->key = out->label;
-        return true;
+    case METRIC_http_answering:
+    case METRIC_http_sent: return by_path(counts, id, n, out);
+    case METRIC_http_connections: return by_state(counts, n, out);
+    case METRIC_http_turned_away: return by_refusal(counts, n, out);
     default: check(!"a FAMILY row of metrics.def has a line here");
     }
     return false;

@@ -20,6 +20,7 @@ struct peer {
 };
 
 static struct deadlines deadlines;
+static struct endpoint_counts counts;
 static int64_t now_ns;
 
 static void connect_peer(struct peer *peer)
@@ -73,7 +74,8 @@ static int set_up(void **state)
     (void)state;
     now_ns = 1000 * NS_PER_SEC;
     clock_set_fake(now_ns);
-    deadlines_init(&deadlines, 4);
+    counts = (struct endpoint_counts){0};
+    deadlines_init(&deadlines, 4, &counts);
     return 0;
 }
 
@@ -81,6 +83,8 @@ static int tear_down(void **state)
 {
     (void)state;
     assert_int_equal(atomic_load(&deadlines.open), 0);
+    for (size_t i = 0; i < ENDPOINT_STATES; i++)
+        assert_int_equal(atomic_load(&counts.connections[i]), 0);
     deadlines_fini(&deadlines);
     clock_set_fake(-1);
     return 0;
@@ -98,9 +102,9 @@ static void five_seconds_for_a_request(void **state)
     }
     pass(1);
     assert_true(is_cut_off(&peer));
-    assert_int_equal(atomic_load(&deadlines.cut_off), 1);
+    assert_int_equal(atomic_load(&counts.turned_away[ENDPOINT_DEADLINE]), 1);
     pass(1000);
-    assert_int_equal(atomic_load(&deadlines.cut_off), 1);
+    assert_int_equal(atomic_load(&counts.turned_away[ENDPOINT_DEADLINE]), 1);
     disconnect_peer(&peer);
 }
 
@@ -144,6 +148,13 @@ static void a_minute_for_an_answer_and_more_for_a_long_one(void **state)
     disconnect_peer(&patient);
 }
 
+static void assert_states(unsigned asking, unsigned answering, unsigned idle)
+{
+    const unsigned expected[] = {asking, answering, idle};
+    for (size_t i = 0; i < ENDPOINT_STATES; i++)
+        assert_int_equal(atomic_load(&counts.connections[i]), expected[i]);
+}
+
 static void an_idle_one_stays_until_it_asks_slowly(void **state)
 {
     (void)state;
@@ -157,6 +168,7 @@ static void an_idle_one_stays_until_it_asks_slowly(void **state)
         deadlines_answer(&deadlines, all[i]->deadline);
         deadlines_idle(&deadlines, all[i]->deadline);
     }
+    assert_states(0, 0, 3);
     pass(1000);
     for (int i = 0; i < 6; i++) {
         trickle(&slow);
@@ -164,7 +176,9 @@ static void an_idle_one_stays_until_it_asks_slowly(void **state)
         pass(1000);
         assert_false(is_cut_off(&slow));
     }
+    assert_states(2, 0, 1);
     deadlines_answer(&deadlines, again.deadline);
+    assert_states(1, 1, 1);
     deadlines_idle(&deadlines, again.deadline);
     pass(1000);
     assert_true(is_cut_off(&slow));
