@@ -120,6 +120,7 @@ void inspect_server(struct inspect_server *out)
         .host = options->host,
         .http_host = options->http_host ? options->http_host : options->host,
         .http_base_path = options->http_base_path ? options->http_base_path : "",
+        .config_digest = options->config_digest,
         .port = broker->port,
         .http_port = options->http_port, /* as configured: -1 stays -1 */
         .https_port = options->https_port,

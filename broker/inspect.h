@@ -16,6 +16,7 @@ void inspect_thread_leave(void);
 
 struct inspect_server {
     const char *server_id, *server_name, *host, *http_host, *http_base_path;
+    const char *config_digest; /* "sha256:...", "" without a configuration file */
     int port, http_port, https_port;
     bool auth_required, tls_required, tls_verify;
     int64_t start_wall_ns, now_wall_ns, config_load_wall_ns, uptime_ns;

@@ -60,7 +60,7 @@ void absent_routez(struct request *request)
 void absent_gatewayz(struct request *request)
 {
     static const char *const names[] = {"accs"};
-    if (!booleans_are_readable(request, names, array_length(names)))
+    if (!subs_is_readable(request) || !booleans_are_readable(request, names, array_length(names)))
         return;
     struct inspect_server server;
     struct json_writer *json = begin(request, &server);
@@ -81,7 +81,8 @@ void absent_leafz(struct request *request)
     struct json_writer *json = begin(request, &server);
     request_json_identity(json, server.server_id, server.now_wall_ns);
     json_write_unsigned(json, "leafnodes", 0);
-    json_write_null(json, "leafs");
+    json_write_array(json, "leafs");
+    json_write_end(json);
     finish(request);
 }
 
@@ -93,17 +94,20 @@ static void write_zeros(struct json_writer *json, const char *const *keys, size_
 
 void absent_jsz(struct request *request)
 {
-    static const char *const names[] = {"accounts", "streams", "consumers", "config"};
+    static const char *const names[] = {"accounts", "streams", "consumers", "direct-consumers",
+                                        "config"};
+    static const char *const more_names[] = {"raft", "stream-leader-only"};
     static const char *const limits[] = {"max_memory", "max_storage"};
     static const char *const usage[] = {"memory",           "storage",  "reserved_memory",
                                         "reserved_storage", "accounts", "ha_assets"};
-    static const char *const requests[] = {"total", "errors"};
-    static const char *const content[] = {"streams", "consumers", "messages", "bytes"};
+    static const char *const requests[] = {"level", "total", "errors"};
+    static const char *const content[] = {"streams", "consumers", "messages", "bytes", "total"};
     uint64_t offset, limit;
     bool leader_only;
     if (!booleans_are_readable(request, names, array_length(names)) ||
         !request_page(request, &offset, &limit) ||
-        !request_bool(request, "leader-only", &leader_only))
+        !request_bool(request, "leader-only", &leader_only) ||
+        !booleans_are_readable(request, more_names, array_length(more_names)))
         return;
     if (leader_only) {
         request_error(request, 400, "filtered response: not leader");

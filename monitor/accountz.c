@@ -21,6 +21,7 @@ static void write_detail(void *context, const struct inspect_account *account)
     json_write_unsigned(json, "leafnode_connections", 0);
     json_write_unsigned(json, "client_connections", account->connections);
     json_write_unsigned(json, "subscriptions", account->subscriptions);
+    json_write_text(json, "name_tag", account->name); /* tags are there for accounts by JWT only */
     json_write_object(json, "sublist_stats");
     subscription_json_statistics(json, &account->statistics);
     json_write_end(json);

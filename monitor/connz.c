@@ -189,6 +189,8 @@ static void write_connection(void *context, const struct inspect_connection *con
     }
     if (listing->options->subs || listing->options->detail)
         write_subscriptions(listing, connection);
+    if (listing->options->auth) /* tags are there for accounts by JWT only */
+        json_write_text_if(json, "name_tag", connection->account);
     json_write_end(json);
 }
 

@@ -8,8 +8,10 @@ void subscription_json_write(struct json_writer *json,
                              const struct inspect_subscription *subscription, bool with_account)
 {
     json_write_object(json, NULL);
-    if (with_account)
+    if (with_account) {
         json_write_text_if(json, "account", subscription->account);
+        json_write_text_if(json, "account_tag", subscription->account);
+    }
     json_write_span(json, "subject", subscription->subject);
     if (subscription->queue.len > 0)
         json_write_span(json, "qgroup", subscription->queue);

@@ -1,8 +1,7 @@
 /* /subsz: statistics of all subscription lists, and on request a page of the subscriptions.
  *
- * As in nats-server 2.9, a document that lists nothing is only the eight statistics fields. How
- * many there are is known after the walk but written before the list, so the list is written aside
- * first. */
+ * How many there are is known after the walk but written before the list, so the list is written
+ * aside first. (nats-server before 2.12 cut a document that lists nothing down to the statistics.) */
 #include "monitor/subsz.h"
 
 #include "broker/base/err.h"
@@ -50,15 +49,13 @@ int subsz_write(const struct subsz_options *options, struct json_writer *json,
     json_write_nest_array(&page.list, json, &elements);
     if (options->list)
         total = inspect_subscriptions_list(account, test, offset, limit, write_one, &page);
-    if (page.any)
-        request_json_identity(json, server.server_id, server.now_wall_ns);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
     subscription_json_statistics(json, &statistics);
-    if (page.any) {
-        json_write_unsigned(json, "total", total);
-        json_write_unsigned(json, "offset", offset);
-        json_write_unsigned(json, "limit", limit);
+    json_write_unsigned(json, "total", total);
+    json_write_unsigned(json, "offset", offset);
+    json_write_unsigned(json, "limit", limit);
+    if (page.any)
         json_write_raw_array(json, "subscriptions_list", &elements);
-    }
     text_buffer_fini(&elements);
     json_write_end(json);
     return 0;

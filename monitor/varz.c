@@ -39,6 +39,7 @@ TEXT_FIELD(server_name, document->server->server_name)
 TEXT_FIELD(nats_version, CLEARWING_NATS_VERSION)
 TEXT_FIELD(own_version, CLEARWING_VERSION)
 TEXT_FIELD(compiler, "C, compiled by " __VERSION__)
+TEXT_FIELD(config_digest, document->server->config_digest)
 TEXT_FIELD(host, document->server->host)
 TEXT_FIELD(http_host, document->server->http_host)
 TEXT_FIELD(http_base_path, document->server->http_base_path)
@@ -54,6 +55,16 @@ SIGNED_FIELD(workers, (int64_t)document->server->workers)
 static void empty_object(const struct document *document, const char *key)
 {
     json_write_object(document->json, key);
+    json_write_end(document->json);
+}
+
+/* How long the store's disk was waited for: there is no store. */
+static void disk_waits(const struct document *document, const char *key)
+{
+    static const char *const names[] = {"waiters", "waits", "wait_time", "max_wait_time"};
+    json_write_object(document->json, key);
+    for (size_t i = 0; i < array_length(names); i++)
+        json_write_unsigned(document->json, names[i], 0);
     json_write_end(document->json);
 }
 
@@ -133,9 +144,11 @@ static const struct field {
     {"subscriptions", NULL},
     {"http_req_stats", NULL},
     {"config_load_time", NULL},
+    {"config_digest", config_digest},
     {"system_account", system_account},
     {"slow_consumer_stats", NULL},
     {"stale_connection_stats", NULL},
+    {"disk_io_wait_stats", disk_waits},
     {"clearwing_version", own_version},
     {"workers", workers},
 };

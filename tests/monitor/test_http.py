@@ -97,10 +97,10 @@ GOOD_ARGUMENTS = [
     ("/connz?user=alice&filter_subject=x&unknown=1", "connections", []),
     ("/connz?mqtt_client=x", "connections", []),
     ("/routez?subs=detail", "routes", []),
-    ("/leafz?acc=NOPE", "leafs", None),
+    ("/leafz?acc=NOPE", "leafnodes", 0),
     ("/gatewayz?gw_name=none&accs=1", "inbound_gateways", {}),
     ("/jsz?acc=NOPE&accounts=1", "disabled", True),
-    ("/healthz?js-enabled-only=true&js-server-only=1&stream=X", "status", "ok"),
+    ("/healthz?js-enabled-only=true&js-server-only=1&account=A&stream=X", "status", "ok"),
 ]
 
 
@@ -119,13 +119,14 @@ def test_layout(server):
     assert body.startswith('{\n  "server_id": "N') and body.endswith(',\n  "connections": []\n}')
     assert ask(server, "/gatewayz").body.decode().endswith(
         ',\n  "outbound_gateways": {},\n  "inbound_gateways": {}\n}')
-    assert list(json.loads(ask(server, "/subsz").body)) == [
-        "num_subscriptions", "num_cache", "num_inserts", "num_removes", "num_matches", "cache_hit_rate", "max_fanout",
-        "avg_fanout"]
+    statistics = ["num_subscriptions", "num_cache", "num_inserts", "num_removes", "num_matches", "cache_hit_rate",
+                  "max_fanout", "avg_fanout"]
+    keys = list(json.loads(ask(server, "/subsz").body))
+    assert keys in (statistics, ["server_id", "now", *statistics, "total", "offset", "limit"])
 
 
 def test_unknown_paths(server):
-    for path in ("/nope", "/varz/", "/VARZ", "/varz/x", "/expvarz", "/debug", "/varzx", "/favicon.ico"):
+    for path in ("/nope", "/varz/", "/VARZ", "/varz/x", "/raftz/", "/expvarz", "/debug", "/varzx", "/favicon.ico"):
         answer = ask(server, path)
         assert (path, answer.status, answer.body) == (path, 404, b"404 page not found\n")
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"

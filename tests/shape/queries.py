@@ -124,6 +124,26 @@ REFUSED = [
     "/expvarz", "/varz/connz", "/connz%2f", "/.well-known",
 ]
 
+# What releases after 2.9.10 refuse, and ours with them: the answers are a newer server's, where one is at hand.
+NEWER_REFUSED = [
+    "/gatewayz?subs=x", "/gatewayz?subs=2", "/gatewayz?subs=x&accs=y", "/jsz?raft=x",
+    "/jsz?direct-consumers=x", "/jsz?stream-leader-only=x", "/jsz?raft=x&direct-consumers=y",
+    "/jsz?config=x&direct-consumers=y", "/jsz?offset=x&direct-consumers=y", "/jsz?raft=x&offset=y",
+    "/jsz?raft=x&stream-leader-only=y", "/jsz?leader-only=1&raft=x", "/healthz?js-meta-only=x",
+    "/healthz?details=x", "/healthz?details=x&js-meta-only=y", "/healthz?stream=S",
+    "/healthz?stream=S&details=true", "/healthz?stream=S&details=x", "/healthz?consumer=C",
+    "/healthz?account=A&consumer=C", "/healthz?account=A&consumer=C&details=1",
+    "/healthz?consumer=C&stream=S", "/healthz?js-enabled-only=1&stream=S", "/raftz",
+    "/raftz?acc=$G", "/raftz?group=_meta_&acc=x",
+]
+# And what they take.
+NEWER_DOCUMENTS = [
+    "/gatewayz?subs=detail", "/gatewayz?subs=1&accs=1", "/jsz?raft=1", "/jsz?direct-consumers=true&stream-leader-only=1",
+    "/healthz?details=true", "/healthz?js-meta-only=1", "/healthz?account=A", "/healthz?account=A&stream=S&consumer=C",
+    "/healthz?account=A&stream=S&details=1", "/connz?auth=1&state=any&sort=cid",
+    "/subsz?limit=5&offset=3", "/subsz?subs=1&test=nothing.here&limit=7",
+]
+
 # Methods are not looked at: each runs the handler.
 METHODS = [(method, path) for path in ("/healthz", "/varz", "/connz", "/nope", "/connz?sort=bogus")
            for method in ("HEAD", "POST", "PUT", "DELETE", "OPTIONS")]

@@ -8,8 +8,9 @@ import pytest
 
 from tests.shape.compare import Rules, compare, parse
 from tests.shape.http import ask
+from tests.shape.oracles import NEWER, NEWEST, version
 from tests.shape.population import Population
-from tests.shape.queries import DOCUMENTS
+from tests.shape.queries import DOCUMENTS, NEWER_DOCUMENTS, Query
 
 RULES = Rules.from_files()
 
@@ -66,19 +67,24 @@ def comparable(document, query, kind):
     return document
 
 
-# Setups whose configuration the broker refuses, as it has one account and one user so far.
-LACKING = {"accounts", "shared"}
+# Setups whose configuration the broker refuses: it has no imports and exports so far.
+LACKING = {"shared"}
 CASES = [
-    pytest.param(query, kind, id=f"{query}-{kind}")
-    for kind in ("clearwing", "stock")
+    pytest.param(query, kind, oracle, id=f"{query}-{kind}{'-' + name if name else ''}")
+    for kind, oracle, name in [
+        ("clearwing", "stock", ""),
+        ("stock", "stock", ""),
+        *(("clearwing", binary, ".".join(map(str, version(binary)))) for binary in NEWER),
+    ]
     for query in DOCUMENTS
+    + ([Query("open", path) for path in NEWER_DOCUMENTS] if oracle in NEWEST else [])
     if not (kind == "clearwing" and query.setup in LACKING)
 ]
 
 
-@pytest.mark.parametrize("query, kind", CASES)
-def test_document(populations, query, kind):
-    stock = answer(populations("oracle", "stock", query.setup), query)
+@pytest.mark.parametrize("query, kind, oracle", CASES)
+def test_document(populations, query, kind, oracle):
+    stock = answer(populations("oracle", oracle, query.setup), query)
     ours = answer(populations("subject", kind, query.setup), query)
     assert stock.status == 200, f"the question is wrong: {stock.body!r}"
     assert ours.status == 200, ours.body

@@ -1,11 +1,16 @@
 """The HTTP surface of the monitoring port: refusals word for word, methods, paths, counters of
 requests."""
 
+import contextlib
+import functools
+
 import pytest
 
 from tests.shape.compare import parse
 from tests.shape.http import ask
-from tests.shape.queries import METHODS, REFUSED, UNCLEAN
+from tests.shape.oracles import NEWER as NEWER_SERVERS
+from tests.shape.oracles import NEWEST
+from tests.shape.queries import METHODS, NEWER_REFUSED, REFUSED, UNCLEAN
 from tests.support.server import Server
 
 
@@ -25,14 +30,36 @@ def same_text(stock, ours):
     return ours in (stock, stock + b"\n")
 
 
-@pytest.mark.parametrize("path", REFUSED)
-def test_refused(oracle, subject, path):
-    stock, ours = ask(oracle, path), ask(subject, path)
+@pytest.fixture(scope="module")
+def servers():
+    """Servers by what they are, started when first needed."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda kind: stack.enter_context(Server(kind)))
+
+
+def refused_alike(stock, ours):
     assert stock.status in (400, 404), f"the stock server does not refuse this: {stock}"
     assert ours.status == stock.status, ours
     assert ours.content_type == stock.content_type
     assert ours.headers.get("x-content-type-options") == stock.headers.get("x-content-type-options")
     assert same_text(stock.body, ours.body), f"stock {stock.body!r}\nours  {ours.body!r}"
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_refused(oracle, subject, path):
+    refused_alike(ask(oracle, path), ask(subject, path))
+
+
+@pytest.mark.parametrize("path", REFUSED)
+@pytest.mark.parametrize("binary", NEWER_SERVERS)
+def test_refused_as_by_newer(servers, binary, path):
+    refused_alike(ask(servers(binary), path), ask(servers("clearwing"), path))
+
+
+@pytest.mark.parametrize("path", NEWER_REFUSED)
+@pytest.mark.parametrize("binary", NEWEST)
+def test_refused_by_the_newest(servers, binary, path):
+    refused_alike(ask(servers(binary), path), ask(servers("clearwing"), path))
 
 
 @pytest.mark.parametrize("method, path", METHODS)

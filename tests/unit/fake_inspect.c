@@ -50,6 +50,7 @@ void inspect_server(struct inspect_server *out)
         .host = "127.0.0.1",
         .http_host = "127.0.0.1",
         .http_base_path = "",
+        .config_digest = "sha256:00",
         .port = 4222,
         .http_port = 8222,
         .start_wall_ns = FAKE_START_NS,

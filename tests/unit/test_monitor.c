@@ -134,7 +134,8 @@ static void connz_document(void **state)
         "      \"rtt\": \"813µs\",\n      \"uptime\": \"2s\",\n      \"idle\": \"1s\",\n"
         "      \"pending_bytes\": 0,\n      \"in_msgs\": 11,\n      \"out_msgs\": 0,\n"
         "      \"in_bytes\": 0,\n      \"out_bytes\": 0,\n      \"subscriptions\": 0,\n"
-        "      \"lang\": \"go\",\n      \"version\": \"1.20.0\"\n    },\n"
+        "      \"lang\": \"go\",\n      \"version\": \"1.20.0\",\n      \"name_tag\": \"$G\"\n    "
+        "},\n"
         "    {\n      \"cid\": 5,\n      \"kind\": \"Client\",\n      \"type\": \"nats\",\n"
         "      \"ip\": \"::1\",\n      \"port\": 56585,\n"
         "      \"start\": \"2026-11-23T01:11:23.603348008Z\",\n"
@@ -149,7 +150,8 @@ static void connz_document(void **state)
         "          \"msgs\": 10,\n          \"cid\": 5\n        },\n"
         "        {\n          \"subject\": \"bar\",\n          \"qgroup\": \"q\",\n"
         "          \"sid\": \"2\",\n          \"msgs\": 1,\n          \"max\": 100,\n"
-        "          \"cid\": 5\n        }\n      ]\n    }\n  ]\n}");
+        "          \"cid\": 5\n        }\n      ],\n      \"name_tag\": \"APP\"\n"
+        "    }\n  ]\n}");
 }
 
 static void connz_variants(void **state)
@@ -183,7 +185,8 @@ static void connz_variants(void **state)
               "      \"stalled_by\": 5,\n",
               true);
     assert_in(monitor, "/connz?state=CLOSED&subs=detail&sort=reason",
-              "\"account\": \"APP\",\n          \"subject\"", true);
+              "\"account\": \"APP\",\n          \"account_tag\": \"APP\",\n          \"subject\"",
+              true);
     assert_in(monitor, "/connz?state=any", "\"total\": 3,", true);
     assert_in(monitor, "/connz?limit=1&limit=2&offset=1&offset=0",
               "\"offset\": 1,\n  \"limit\": 1,", true);
@@ -287,14 +290,27 @@ static void small_documents(void **state)
 {
     struct monitor *monitor = *state;
     assert_answer(monitor, "/healthz", 200, "{\"status\":\"ok\"}");
-    assert_answer(monitor, "/healthz?js-enabled-only=true&stream=X", 200, "{\"status\":\"ok\"}");
+    assert_answer(monitor, "/healthz?js-enabled-only=true&account=A&stream=X", 200,
+                  "{\"status\":\"ok\"}");
+    assert_answer(
+        monitor, "/healthz?stream=X", 400,
+        "{\"status\":\"error\",\"error\":\"\\\"account\\\" must not be empty when checking "
+        "stream health\"}");
+    assert_answer(
+        monitor, "/healthz?account=A&consumer=X&details=true", 400,
+        "{\"status\":\"error\",\"errors\":[{\"type\":\"BAD_REQUEST\",\"error\":\"\\\"stream\\\" "
+        "must not be empty when checking consumer health\"}]}");
     fake_inspect.ready = false;
     assert_answer(monitor, "/healthz", 503,
                   "{\"status\":\"error\",\"error\":\"failed to be ready for connections after 1ms: "
                   "server\"}");
+    assert_answer(
+        monitor, "/healthz?details=1", 503,
+        "{\"status\":\"error\",\"errors\":[{\"type\":\"CONNECTION\",\"error\":\"failed to be "
+        "ready for connections after 1ms: server\"}]}");
     fake_inspect.ready = true;
     assert_answer(monitor, "/ipqueuesz?all=1", 200, "{}");
-    assert_answer(monitor, "/leafz", 200, IDENTITY "  \"leafnodes\": 0,\n  \"leafs\": null\n}");
+    assert_answer(monitor, "/leafz", 200, IDENTITY "  \"leafnodes\": 0,\n  \"leafs\": []\n}");
     assert_answer(monitor, "/gatewayz?gw_name=none&accs=1", 200,
                   IDENTITY "  \"outbound_gateways\": {},\n  \"inbound_gateways\": {}\n}");
     assert_in(monitor, "/routez?subs=detail", "  \"num_routes\": 0,\n  \"routes\": []\n}", true);
@@ -304,8 +320,9 @@ static void small_documents(void **state)
                   "\"max_storage\": 0\n  },\n"
                   "  \"memory\": 0,\n  \"storage\": 0,\n  \"reserved_memory\": 0,\n"
                   "  \"reserved_storage\": 0,\n  \"accounts\": 0,\n  \"ha_assets\": 0,\n"
-                  "  \"api\": {\n    \"total\": 0,\n    \"errors\": 0\n  },\n  \"streams\": 0,\n"
-                  "  \"consumers\": 0,\n  \"messages\": 0,\n  \"bytes\": 0\n}");
+                  "  \"api\": {\n    \"level\": 0,\n    \"total\": 0,\n    \"errors\": 0\n  },\n  "
+                  "\"streams\": 0,\n"
+                  "  \"consumers\": 0,\n  \"messages\": 0,\n  \"bytes\": 0,\n  \"total\": 0\n}");
     assert_in(monitor, "/stacksz", "thread ", true);
     assert_in(monitor, "/", "<a href=\"./connz\">connz</a>", true);
 }
@@ -319,19 +336,27 @@ static void small_documents(void **state)
 static void subsz_documents(void **state)
 {
     struct monitor *monitor = *state;
-    assert_answer(monitor, "/subsz", 200, "{\n" STATISTICS "\n}");
-    assert_answer(monitor, "/subscriptionsz?subs=1&offset=3", 200, "{\n" STATISTICS "\n}");
+    assert_answer(monitor, "/subsz", 200,
+                  IDENTITY STATISTICS ",\n  \"total\": 0,\n  \"offset\": 0,\n  \"limit\": 1024\n}");
+    assert_answer(monitor, "/subscriptionsz?subs=1&offset=3", 200,
+                  IDENTITY STATISTICS ",\n  \"total\": 3,\n  \"offset\": 3,\n  \"limit\": 1024\n}");
     assert_answer(monitor, "/subsz?subs=1&offset=1&limit=2", 200,
                   IDENTITY STATISTICS
                   ",\n  \"total\": 3,\n  \"offset\": 1,\n  \"limit\": 2,\n"
                   "  \"subscriptions_list\": [\n"
-                  "    {\n      \"account\": \"APP\",\n      \"subject\": \"bar\",\n"
+                  "    {\n      \"account\": \"APP\",\n      \"account_tag\": \"APP\",\n"
+                  "      \"subject\": \"bar\",\n"
                   "      \"qgroup\": \"q\",\n      \"sid\": \"2\",\n      \"msgs\": 1,\n"
                   "      \"max\": 100,\n      \"cid\": 5\n    },\n"
-                  "    {\n      \"account\": \"$G\",\n      \"subject\": \"x.\\\"y\",\n"
+                  "    {\n      \"account\": \"$G\",\n      \"account_tag\": \"$G\",\n"
+                  "      \"subject\": \"x.\\\"y\",\n"
                   "      \"sid\": \"s\\u0001\",\n      \"msgs\": 0,\n      \"cid\": 4\n"
                   "    }\n  ]\n}");
 }
+
+#define NO_SERVER(name)                                                                            \
+    "        \"" name "\": {\n          \"msgs\": 0,\n          \"bytes\": 0\n        }"
+#define NO_SERVERS NO_SERVER("gateways") ",\n" NO_SERVER("routes") ",\n" NO_SERVER("leafs") "\n"
 
 static void account_documents(void **state)
 {
@@ -349,8 +374,10 @@ static void account_documents(void **state)
     assert_in(monitor, "/accstatz", "$SYS", false);
     assert_in(monitor, "/accstatz?unused=1", "$SYS", true);
     assert_in(monitor, "/accstatz",
-              "      \"sent\": {\n        \"msgs\": 12,\n        \"bytes\": 169\n      },\n"
-              "      \"received\": {\n        \"msgs\": 11,\n        \"bytes\": 168\n      },\n",
+              "      \"sent\": {\n        \"msgs\": 12,\n        \"bytes\": 169,\n" NO_SERVERS
+              "      },\n"
+              "      \"received\": {\n        \"msgs\": 11,\n        \"bytes\": 168,\n" NO_SERVERS
+              "      },\n",
               true);
 }
 
