@@ -17,11 +17,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
 #include "exporter/collect.h"
+#include "monitor/gzip.h"
 
 enum { PROBE_TARGETS_MAX = 1024, IDLE_TIMEOUT_SECONDS = 60, TIMEOUT_MS_MIN = 50 };
 #define PEM_BYTES_MAX ((size_t)1 << 20)
@@ -73,32 +73,6 @@ static enum MHD_Result answer_line(struct MHD_Connection *connection, unsigned s
     return answer_text(connection, status, "text/plain; charset=utf-8", text);
 }
 
-/* The body in gzip; NULL when that failed. */
-static char *compress_gzip(const char *body, size_t len, size_t *out_len)
-{
-    z_stream stream = {0};
-    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return NULL;
-    size_t room = deflateBound(&stream, len);
-    unsigned char *out = mem_alloc(room);
-    union {
-        const char *text;
-        Bytef *bytes;
-    } in = {.text = body}; /* zlib 1.2's next_in is not const */
-    stream.next_in = in.bytes;
-    stream.avail_in = (uInt)len;
-    stream.next_out = out;
-    stream.avail_out = (uInt)room;
-    bool done = out && deflate(&stream, Z_FINISH) == Z_STREAM_END;
-    *out_len = stream.total_out;
-    deflateEnd(&stream);
-    if (!done) {
-        mem_free(out);
-        return NULL;
-    }
-    return (char *)out;
-}
-
 static const char *request_header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
@@ -139,7 +113,8 @@ static enum MHD_Result answer_scrape(struct serve *serve, struct MHD_Connection 
     char *body = collect_text(options, &request, &len);
     if (!body)
         return answer_line(connection, 500, "out of memory\n");
-    char *packed = accepts_gzip(connection) ? compress_gzip(body, len, &packed_len) : NULL;
+    char *packed =
+        accepts_gzip(connection) ? gzip_pack((struct span){body, len}, &packed_len) : NULL;
     if (packed) {
         mem_free(body);
         return answer_take(connection, 200, prom_text_content_type(format), "gzip", packed,
