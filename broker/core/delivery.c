@@ -118,7 +118,7 @@ static struct block *line_block(struct outgoing_line *line)
 static inline struct outgoing_line line_of(const struct publish *message)
 {
     struct span rest = message->rest, payload = message->payload;
-    bool copied = payload.len <= COPY_MAX && rest.len > 0 && rest.ptr + rest.len == payload.ptr;
+    bool copied = payload.len <= COPY_MAX && rest.ptr + rest.len == payload.ptr;
     return (struct outgoing_line){
         .message = message,
         .tail = {rest.ptr, copied ? rest.len + payload.len : 0},
@@ -141,28 +141,23 @@ static NOINLINE bool queue_shared(struct delivery *delivery, struct session *to,
                              (struct span){start + whole.len - len, len}) == 0;
 }
 
-/* Queues a line whose parts are not at hand as they must be: the publisher wrote it in its own way, or the receiver takes
- * no headers. */
-static COLD bool queue_composed(struct delivery *delivery, struct session *to,
-                                const struct sub *sub, struct outgoing_line *line, bool headers)
+/* Queues a message with headers for a receiver that takes none: its line's end is not as the publisher wrote it. */
+static COLD bool queue_without_headers(struct delivery *delivery, struct session *to,
+                                       const struct sub *sub, struct outgoing_line *line)
 {
     const struct publish *message = line->message;
-    size_t skip = headers ? 0 : message->header_size;
+    size_t skip = message->header_size;
     struct span payload = {message->payload.ptr + skip, message->payload.len - skip};
     bool copied = payload.len <= COPY_MAX;
     size_t most = message->subject.len + message->reply.len + sub->sid_len + LINE_SLACK;
     char *room = outq_reserve(&to->out, &delivery->pool, most + (copied ? payload.len : 0));
     if (!room)
         return false;
-    char *at = append_bytes(room, sub_operation(sub, headers));
+    char *at = append_bytes(room, sub_operation(sub, false));
     at = append_bytes(at, message->subject);
     at = append_bytes(at, sub_blank_sid_blank(sub));
     if (message->reply.len > 0) {
         at = append_bytes(at, message->reply);
-        *at++ = ' ';
-    }
-    if (headers) {
-        at = append_number(at, message->header_size);
         *at++ = ' ';
     }
     at = append_number(at, (uint32_t)payload.len - 2);
@@ -199,8 +194,8 @@ static bool queue_message(struct delivery *delivery, struct session *to, const s
 {
     const struct publish *message = line->message;
     struct span rest = message->rest, payload = message->payload;
-    if (rest.len == 0 || headers != (message->header_size > 0))
-        return queue_composed(delivery, to, sub, line, headers);
+    if (message->header_size > 0 && !headers)
+        return queue_without_headers(delivery, to, sub, line);
     bool copied = payload.len <= COPY_MAX;
     size_t len = start_len(sub, message, headers) + rest.len + (copied ? payload.len : 0);
     char *at = outq_reserve(&to->out, &delivery->pool, len);

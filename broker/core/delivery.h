@@ -17,8 +17,8 @@
 struct publish {
     struct span subject, reply; /* reply.len 0: none */
     uint64_t subject_hash;      /* hash_bytes of it; mail needs none */
-    /* What stands behind the subject in the publisher's line, if it is as receivers get it: "[<reply> ][<header size> ]<size>\r\n",
-     * blanks single. len 0: it is not. Often the payload follows at once. */
+    /* What stands behind the subject as receivers get it: "[<reply> ][<header size> ]<size>\r\n", blanks single; reply is its
+     * front. Often the payload follows at once: then it is the publisher's own line. */
     struct span rest;
     uint32_t header_size; /* of the payload's front; 0: no headers */
     struct span payload;  /* headers and body, then CR LF: len counts these too */

@@ -58,7 +58,7 @@ bool parcel_add(struct parcel **parcel, struct parcel *_Atomic *home, const stru
                 struct block *block, struct sub *const *targets, uint32_t count)
 {
     bool inside = message->payload.len <= PARCEL_INLINE_MAX;
-    struct span rest = message->rest.len > 0 ? message->rest : message->reply;
+    struct span rest = message->rest;
     size_t bytes = message->subject.len + rest.len + (inside ? message->payload.len : 0);
     size_t size = (sizeof(struct record) + count * sizeof targets[0] + bytes + 7) & ~(size_t)7;
     fetch(parcel, home);
@@ -91,7 +91,7 @@ static void open_record(const struct record *record, struct delivery *receiver)
 {
     const char *names = (const char *)(record->targets + record->target_count);
     const char *rest = names + record->subject_len;
-    const char *inside = rest + (record->rest_len > 0 ? record->rest_len : record->reply_len);
+    const char *inside = rest + record->rest_len;
     struct publish message = {
         .subject = {names, record->subject_len},
         .reply = {rest, record->reply_len}, /* with which the rest begins */

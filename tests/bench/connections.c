@@ -25,17 +25,6 @@ enum {
     START_UP_RUNS = 5,
 };
 
-static const uint64_t second_ns = 1000000000;
-static const uint64_t rest_ns = 500000000;
-
-static void on_message(void *context, struct link *link, const struct link_message *message)
-{
-    struct load_result *result = context;
-    (void)link;
-    (void)message;
-    result->corrupted++; /* nobody publishes here */
-}
-
 struct churn {
     const struct load_plan *plan;
     struct load_result *result;
@@ -56,7 +45,7 @@ static void churn_open(struct churn *churn, struct link *link)
 /* One step of a connection; opens the next one in its place when it is done and `again`. */
 static void churn_step(struct churn *churn, struct link *link, bool again)
 {
-    link_read(link, on_message, churn->result);
+    link_read(link, load_unexpected_message, churn->result);
     if (link->infos > 0 && link->pings_sent == 0) {
         link_greet(link);
         link_printf(link, "SUB %s.idle.%u 1\r\n", churn->plan->subject, link->index);
@@ -84,20 +73,20 @@ void connections_churn(const struct load_plan *plan, struct load_result *result)
         churn_open(&churn, &churn.links[i]);
     }
     uint64_t start = measure_now();
-    uint64_t until = start + (uint64_t)(plan->seconds * (double)second_ns);
+    uint64_t until = start + (uint64_t)(plan->seconds * (double)MEASURE_SECOND_NS);
     while (churn.closed < churn.opened) {
         struct epoll_event events[EVENTS];
-        int count = link_wait(churn.epoll, events, EVENTS, second_ns / 10);
+        int count = link_wait(churn.epoll, events, EVENTS, MEASURE_SECOND_NS / 10);
         uint64_t now = measure_now();
         bool more = plan->messages_max > 0 ? churn.opened < plan->messages_max : now < until;
         for (int i = 0; i < count; i++) {
             churn_step(&churn, events[i].data.ptr, more);
         }
-        if (now > until + 10 * second_ns && plan->messages_max == 0) {
+        if (now > until + 10 * MEASURE_SECOND_NS && plan->messages_max == 0) {
             break;
         }
     }
-    measure_sleep(rest_ns / 10); /* the server notices the last closes */
+    measure_sleep(MEASURE_SECOND_NS / 20); /* the server notices the last closes */
     load_end(plan, result);
     result->unit = "connections";
     result->messages_sent = result->messages_expected = churn.opened;
@@ -112,7 +101,7 @@ static int connect_soon(const struct load_plan *plan, pid_t child)
 {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(plan->port)};
     inet_pton(AF_INET, plan->host, &server.sin_addr);
-    for (uint64_t until = measure_now() + 10 * second_ns; measure_now() < until;) {
+    for (uint64_t until = measure_now() + 10 * MEASURE_SECOND_NS; measure_now() < until;) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(fd, (struct sockaddr *)&server, sizeof server) == 0) {
             return fd;

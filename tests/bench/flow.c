@@ -39,7 +39,6 @@ enum {
     HEAD_BYTES = 48,
 };
 
-static const uint64_t second_ns = 1000000000;
 static const uint64_t stuck_ns = 5000000000; /* without any progress: what is missing is lost */
 
 struct flow {
@@ -82,7 +81,7 @@ static uint32_t mark_of(uint64_t sequence, uint32_t source)
 
 static uint64_t interval_ns(const struct flow *flow)
 {
-    return second_ns / flow->plan->rate;
+    return MEASURE_SECOND_NS / flow->plan->rate;
 }
 
 static void on_message(void *context, struct link *link, const struct link_message *message)
@@ -227,7 +226,7 @@ static uint64_t offer(struct flow *flow, uint64_t now)
         now = measure_now();
         return due > now ? due - now : 0;
     }
-    return sent || flow->plan->pace_ns > 0 ? 0 : second_ns / 100;
+    return sent || flow->plan->pace_ns > 0 ? 0 : MEASURE_SECOND_NS / 100;
 }
 
 /* Handles what is ready, or becomes so within `ns`. */
@@ -264,7 +263,7 @@ static bool drained(const struct flow *flow)
 static void pump(struct flow *flow, double seconds, uint64_t limit)
 {
     uint64_t now = measure_now();
-    uint64_t until = now + (uint64_t)(seconds * (double)second_ns);
+    uint64_t until = now + (uint64_t)(seconds * (double)MEASURE_SECOND_NS);
     uint64_t progress_time = now;
     uint64_t progress = 0;
     flow->phase_start = now;
@@ -272,7 +271,7 @@ static void pump(struct flow *flow, double seconds, uint64_t limit)
     flow->pace_next = 0;
     flow->limit = limit > 0 ? limit : UINT64_MAX / 2;
     for (bool sending = true; sending || !drained(flow); now = measure_now()) {
-        uint64_t wait = second_ns / 100;
+        uint64_t wait = MEASURE_SECOND_NS / 100;
         sending = sending && (limit > 0 ? flow->sent - flow->phase_first < limit : now < until);
         if (sending) {
             wait = offer(flow, now);

@@ -22,17 +22,6 @@ enum {
     DESCRIPTORS_APART = 64, /* of the limit, left for everything else */
 };
 
-static const uint64_t second_ns = 1000000000;
-static const uint64_t rest_ns = 500000000;
-
-static void on_message(void *context, struct link *link, const struct link_message *message)
-{
-    struct load_result *result = context;
-    (void)link;
-    (void)message;
-    result->corrupted++; /* nobody publishes here */
-}
-
 static void raise_file_limit(uint32_t wanted)
 {
     struct rlimit limit;
@@ -60,7 +49,7 @@ static struct link *open_all(const struct load_plan *plan, struct load_result *r
             link_printf(&links[i], "SUB %s.idle.%u 1\r\n", plan->subject, i);
         }
         for (uint32_t i = first; i < end; i++) {
-            link_settle(&links[i], on_message, result);
+            link_settle(&links[i], load_unexpected_message, result);
         }
     }
     return links;
@@ -87,7 +76,7 @@ static void hold(struct link *links, uint32_t count, struct load_result *result)
     }
     for (;;) {
         struct epoll_event events[EVENTS];
-        int ready = link_wait(epoll, events, EVENTS, 10 * second_ns);
+        int ready = link_wait(epoll, events, EVENTS, 10 * MEASURE_SECOND_NS);
         for (int i = 0; i < ready; i++) {
             struct link *link = events[i].data.ptr;
             char byte;
@@ -96,7 +85,7 @@ static void hold(struct link *links, uint32_t count, struct load_result *result)
                 return;
             }
             if (link != NULL) {
-                link_read(link, on_message, result);
+                link_read(link, load_unexpected_message, result);
                 link_flush(link);
             }
         }
@@ -113,10 +102,10 @@ static void count_connections(const struct load_plan *plan, struct load_result *
 void idle_connections(const struct load_plan *plan, struct load_result *result)
 {
     raise_file_limit(plan->connections);
-    measure_sleep(rest_ns);
+    measure_sleep(MEASURE_SECOND_NS / 2);
     load_begin(plan, result);
     struct link *links = open_all(plan, result);
-    measure_sleep(rest_ns);
+    measure_sleep(MEASURE_SECOND_NS / 2);
     load_end(plan, result);
     uint64_t before = result->before.rss_bytes;
     uint64_t after = result->after.rss_bytes;
@@ -132,10 +121,10 @@ void idle_connections(const struct load_plan *plan, struct load_result *result)
 void idle_departed(const struct load_plan *plan, struct load_result *result)
 {
     raise_file_limit(plan->connections);
-    measure_sleep(rest_ns);
+    measure_sleep(MEASURE_SECOND_NS / 2);
     load_begin(plan, result);
     close_all(open_all(plan, result), plan->connections);
-    measure_sleep((uint64_t)(plan->seconds * (double)second_ns));
+    measure_sleep((uint64_t)(plan->seconds * (double)MEASURE_SECOND_NS));
     load_end(plan, result);
     result->memory_bytes = result->after.rss_bytes;
     count_connections(plan, result);
@@ -143,9 +132,9 @@ void idle_departed(const struct load_plan *plan, struct load_result *result)
 
 void idle_none(const struct load_plan *plan, struct load_result *result)
 {
-    measure_sleep(rest_ns);
+    measure_sleep(MEASURE_SECOND_NS / 2);
     load_begin(plan, result);
-    measure_sleep((uint64_t)(plan->seconds * (double)second_ns));
+    measure_sleep((uint64_t)(plan->seconds * (double)MEASURE_SECOND_NS));
     load_end(plan, result);
     result->memory_bytes = result->after.rss_bytes;
     result->unit = "nothing";

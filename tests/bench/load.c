@@ -134,6 +134,14 @@ void *load_alloc(size_t count, size_t size)
     return memory;
 }
 
+void load_unexpected_message(void *context, struct link *link, const struct link_message *message)
+{
+    struct load_result *result = context;
+    (void)link;
+    (void)message;
+    result->corrupted++;
+}
+
 void load_begin(const struct load_plan *plan, struct load_result *result)
 {
     result->before = measure_process(plan->server_pid);

@@ -74,6 +74,11 @@ struct load_result {
 void load_begin(const struct load_plan *plan, struct load_result *result);
 void load_end(const struct load_plan *plan, struct load_result *result);
 
+/* For link_read and the like where nobody publishes: counts it as corrupted. context: the struct load_result. */
+struct link;
+struct link_message;
+void load_unexpected_message(void *context, struct link *link, const struct link_message *message);
+
 /* Prints the result as one line of JSON. For engines that go on after their result; load.c does it for the others. */
 void load_report(const struct load_plan *plan, const struct load_result *result);
 

@@ -20,18 +20,17 @@
 
 #include "load.h"
 
-static const uint64_t second_ns = 1000000000;
 
 uint64_t measure_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * second_ns + (uint64_t)time.tv_nsec;
+    return (uint64_t)time.tv_sec * MEASURE_SECOND_NS + (uint64_t)time.tv_nsec;
 }
 
 void measure_sleep(uint64_t ns)
 {
-    struct timespec time = {(time_t)(ns / second_ns), (long)(ns % second_ns)};
+    struct timespec time = {(time_t)(ns / MEASURE_SECOND_NS), (long)(ns % MEASURE_SECOND_NS)};
     while (nanosleep(&time, &time) != 0) {
     }
 }

@@ -15,6 +15,8 @@ enum {
     MEASURE_BUCKETS = (64 - MEASURE_SUB_BITS + 1) << MEASURE_SUB_BITS,
 };
 
+#define MEASURE_SECOND_NS UINT64_C(1000000000)
+
 struct measure_histogram {
     uint64_t count;
     uint64_t max_ns;

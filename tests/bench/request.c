@@ -25,7 +25,6 @@ enum {
     EVENTS = 64,
 };
 
-static const uint64_t second_ns = 1000000000;
 static const uint64_t stuck_ns = 5000000000;
 
 struct slot {
@@ -151,7 +150,7 @@ static void turn(struct request *request, uint64_t ns)
 static void pump(struct request *request, double seconds, uint64_t limit)
 {
     const struct load_plan *plan = request->plan;
-    uint64_t until = measure_now() + (uint64_t)(seconds * (double)second_ns);
+    uint64_t until = measure_now() + (uint64_t)(seconds * (double)MEASURE_SECOND_NS);
     uint64_t progress = request->answered;
     request->now = measure_now();
     request->limit = limit > 0 ? request->sent + limit : UINT64_MAX;
@@ -163,7 +162,7 @@ static void pump(struct request *request, double seconds, uint64_t limit)
         link_flush(&request->pairs[p].requester);
     }
     for (uint64_t progress_time = request->now; request->answered < request->sent;) {
-        turn(request, second_ns / 100);
+        turn(request, MEASURE_SECOND_NS / 100);
         uint64_t now = measure_now();
         request->sending = limit > 0 || now < until;
         if (request->answered != progress) {

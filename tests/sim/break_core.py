@@ -56,7 +56,7 @@ FAULTS = [
      "    if (delivery_publish(session->delivery, session, message) > (uint64_t)BROKEN(answer_always))\n"),
 
     # What it gets.
-    ("headers != (message->header_size > 0))\n", "(!BROKEN(keep_header) && headers != (message->header_size > 0)))\n"),
+    ("if (message->header_size > 0 && !headers)\n", "if (!BROKEN(keep_header) && message->header_size > 0 && !headers)\n"),
     ("bool headers = to->headers &&", "bool headers = (to->headers || BROKEN(wrong_header)) &&"),
     ("    session->partial_len = (uint32_t)len;\n",
      "    session->partial_len = (uint32_t)len - (BROKEN(cut_partial) && len > 25);\n"),
