@@ -78,13 +78,6 @@ static const char *request_header(struct MHD_Connection *connection, const char 
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static bool accepts_gzip(struct MHD_Connection *connection)
-{
-    const char *accepted = request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    const char *gzip = accepted ? strstr(accepted, "gzip") : NULL;
-    return gzip && strncmp(gzip, "gzip;q=0", 8) != 0;
-}
-
 /* ---- scrapes ---- */
 
 static int64_t request_timeout_ms(struct MHD_Connection *connection, const struct options *options)
@@ -113,8 +106,9 @@ static enum MHD_Result answer_scrape(struct serve *serve, struct MHD_Connection 
     char *body = collect_text(options, &request, &len);
     if (!body)
         return answer_line(connection, 500, "out of memory\n");
+    const char *accepted = request_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     char *packed =
-        accepts_gzip(connection) ? gzip_pack((struct span){body, len}, &packed_len) : NULL;
+        gzip_accepted(accepted) ? gzip_pack((struct span){body, len}, &packed_len) : NULL;
     if (packed) {
         mem_free(body);
         return answer_take(connection, 200, prom_text_content_type(format), "gzip", packed,

@@ -34,6 +34,7 @@
 #include "monitor/credentials.h"
 #include "monitor/deadlines.h"
 #include "monitor/first_words.h"
+#include "monitor/gzip.h"
 #include "monitor/request.h"
 
 enum {
@@ -66,6 +67,8 @@ struct exchange {
     struct request request;
     char *location;            /* of a redirection, or NULL */
     const char *authorization; /* the header's value, or NULL */
+    bool accepts_gzip, packed; /* the reader, the answer */
+    bool varies;               /* the answer depends on what the reader accepts */
     bool bodyless;             /* HEAD */
     bool challenge;            /* the answer asks for credentials */
     size_t uploaded;
@@ -295,6 +298,24 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
         request_error(request, 503, "the answer is too large: use limit and offset");
 }
 
+/* Packs the answer if it is worth it and the reader takes it; without memory it goes out as it is. */
+static void pack(struct monitor *monitor, struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    exchange->varies = request->body.len >= GZIP_FROM_BYTES;
+    if (!exchange->varies || !exchange->accepts_gzip)
+        return;
+    int64_t begun_ns = clock_mono_ns();
+    size_t packed_len;
+    char *packed = gzip_pack((struct span){request->body.bytes, request->body.len}, &packed_len);
+    if (packed)
+        text_buffer_adopt(&request->body, packed, packed_len);
+    exchange->packed = packed != NULL;
+    if (request->endpoint)
+        endpoints_spend(&monitor->counts, request->endpoint, (uint64_t)(clock_mono_ns() - begun_ns),
+                        0);
+}
+
 static struct MHD_Response *make_response(struct monitor *monitor, struct exchange *exchange)
 {
     struct outgoing *outgoing = mem_zalloc(sizeof *outgoing);
@@ -340,6 +361,10 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
         ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
     if (exchange->location)
         ok &= MHD_add_response_header(response, "Location", exchange->location) == MHD_YES;
+    if (exchange->varies)
+        ok &= MHD_add_response_header(response, "Vary", "Accept-Encoding") == MHD_YES;
+    if (exchange->packed)
+        ok &= MHD_add_response_header(response, "Content-Encoding", "gzip") == MHD_YES;
     if (exchange->challenge)
         ok &= add_challenge(monitor, response);
     if (request->status == 429)
@@ -377,7 +402,10 @@ static enum MHD_Result access_request(void *context, struct MHD_Connection *conn
     exchange->authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     exchange->bodyless = strcmp(method, "HEAD") == 0;
+    exchange->accepts_gzip =
+        gzip_accepted(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept-Encoding"));
     answer(monitor, exchange, method);
+    pack(monitor, exchange);
     return send_answer(monitor, exchange, connection);
 }
 

@@ -1,6 +1,6 @@
 /* What a stranger asks of the monitoring port: the second word of the request line on the input's first line, then the
- * Authorization header. The target is read as the server reads it and by a slow obvious reader; whatever endpoint it names
- * answers from constants, and the answer is JSON, or one line of text. */
+ * Authorization header, which is also tried as Accept-Encoding. The target is read as the server reads it and by a slow
+ * obvious reader; whatever endpoint it names answers from constants, and the answer is JSON, or one line of text. */
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
@@ -12,6 +12,7 @@
 #include "broker/base/utf8.h"
 #include "broker/inspect.h"
 #include "monitor/credentials.h"
+#include "monitor/gzip.h"
 #include "monitor/query.h"
 #include "monitor/request.h"
 
@@ -254,8 +255,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (second)
         *second++ = '\0';
     read_target(text);
-    if (second)
+    if (second) {
         show_credentials(second);
+        check(!gzip_accepted(second) || strchr(second, '*') || strcasestr(second, "gzip"));
+    }
     free(text);
     return 0;
 }
