@@ -52,7 +52,7 @@ static inline bool span_equal(struct span a, struct span b)
 }
 
 /* Copies the bytes to `at`; returns their end there. Short ones, as most are, in two moves that may overlap and no call. */
-static inline char *append_bytes(char *at, struct span bytes)
+static ALWAYS_INLINE char *append_bytes(char *at, struct span bytes)
 {
     const char *from = bytes.ptr;
     size_t len = bytes.len;
