@@ -72,7 +72,8 @@ struct exchange {
     bool bodyless;             /* HEAD */
     bool challenge;            /* the answer asks for credentials */
     size_t uploaded;
-    int fault; /* of the target: 0, or an ERR_* */
+    int fault;         /* of the target: 0, or an ERR_* */
+    bool whole_server; /* the target is *, which is no document */
     bool started;
 };
 
@@ -113,6 +114,7 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     exchange->request.base_path = monitor->base_path;
     exchange->request.counts = &monitor->counts;
     exchange->request.no_jsonp = monitor->credentials != NULL;
+    exchange->whole_server = strcmp(target, "*") == 0;
     exchange->fault = query_parse(&exchange->request.query, target);
     return exchange;
 }
@@ -210,7 +212,7 @@ static bool redirect(struct exchange *exchange, const char *method)
 {
     struct request *request = &exchange->request;
     const char *path = request->query.path;
-    if (!strstr(path, "//") && !strstr(path, "/."))
+    if (*path && !strstr(path, "//") && !strstr(path, "/."))
         return false;
     char *clean = mem_alloc(strlen(path) + 2);
     if (!clean) {
@@ -221,7 +223,8 @@ static bool redirect(struct exchange *exchange, const char *method)
     bool different = strcmp(path, clean) != 0;
     if (different) {
         request->status = 301;
-        request->content_type = "text/html; charset=utf-8";
+        bool reads = strcmp(method, "GET") == 0 || exchange->bodyless;
+        request->content_type = reads ? "text/html; charset=utf-8" : NULL;
         exchange->location = encode_target(clean, request->query.raw);
         if (strcmp(method, "GET") == 0 && exchange->location) {
             text_buffer_text(&request->body, "<a href=\"");
@@ -265,6 +268,11 @@ static bool refuse(struct monitor *monitor, struct exchange *exchange)
 static void answer(struct monitor *monitor, struct exchange *exchange, const char *method)
 {
     struct request *request = &exchange->request;
+    if (exchange->whole_server) {
+        request->status = strcmp(method, "OPTIONS") == 0 ? 200 : 400;
+        request->content_type = NULL;
+        return;
+    }
     if (exchange->fault) {
         bool ours = exchange->fault == ERR_MEMORY;
         request_error(request, ours ? 503 : 400, "%s", ours ? "out of memory" : "400 Bad Request");
@@ -354,7 +362,9 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
     if (!response)
         return MHD_NO;
     unsigned open = atomic_load_explicit(&monitor->deadlines.open, memory_order_relaxed);
-    bool ok = MHD_add_response_header(response, "Content-Type", request->content_type) == MHD_YES;
+    bool ok = true;
+    if (request->content_type)
+        ok &= MHD_add_response_header(response, "Content-Type", request->content_type) == MHD_YES;
     if (request->any_origin)
         ok &= MHD_add_response_header(response, "Access-Control-Allow-Origin", "*") == MHD_YES;
     if (request->no_sniff)

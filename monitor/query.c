@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "broker/base/err.h"
 #include "broker/base/mem.h"
@@ -62,15 +61,26 @@ static void add_pair(struct query *query, char *text)
     query->pairs++;
 }
 
+/* Where the path begins: behind scheme: or scheme://host, which may be any; it may be empty after a host. NULL: there is
+ * none. */
+static const char *path_start(const char *target)
+{
+    static const char scheme[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+    if (*target == '/')
+        return target;
+    size_t len = strspn(target, scheme);
+    const char *rest = target + len;
+    if (len == 0 || strchr("0123456789+-.", *target) || strncmp(rest, ":/", 2) != 0)
+        return NULL;
+    return rest[2] == '/' ? rest + 3 + strcspn(rest + 3, "/?") : rest + 1;
+}
+
 int query_parse(struct query *query, const char *target)
 {
     *query = (struct query){.raw = ""};
-    const char *start = target;
-    if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
-        start = strchr(strchr(target, ':') + 3, '/');
-        start = start ? start : "/";
-    }
-    if (*start != '/')
+    const char *start = path_start(target);
+    if (!start)
         return ERR_INVALID;
     const char *mark = strchr(start, '?');
     size_t len = strlen(start), raw_len = mark ? strlen(mark + 1) : 0;

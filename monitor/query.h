@@ -10,7 +10,8 @@
 enum { QUERY_PAIRS_MAX = 64 }; /* later ones are ignored */
 
 struct query {
-    char *path;      /* decoded; NULL when the target cannot be read */
+    char *
+        path; /* decoded; empty or with a slash at the front; NULL when the target cannot be read */
     const char *raw; /* after the question mark, as it came; "" when there is none */
     struct {
         const char *name, *value;

@@ -25,8 +25,8 @@ struct request {
 
     /* The answer. */
     unsigned status;
-    const char *content_type;
-    bool any_origin; /* Access-Control-Allow-Origin: * */
+    const char *content_type; /* NULL: no header */
+    bool any_origin;          /* Access-Control-Allow-Origin: * */
     bool no_sniff;
     struct text_buffer body;
 

@@ -200,7 +200,7 @@ static void read_target(const char *target)
     if (query_parse(&request.query, target) == 0) {
         const struct query *query = &request.query;
         const char *mark = strchr(target, '?');
-        check(query->path[0] == '/');
+        check(query->path[0] == '/' || (!query->path[0] && strstr(target, "://")));
         check(strcmp(query->raw, mark ? mark + 1 : "") == 0 || *target != '/');
         compare_pairs(query, query->raw);
         clean_both_ways(query->path);

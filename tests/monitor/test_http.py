@@ -135,7 +135,21 @@ def test_unknown_paths(server):
 
 def test_paths_are_decoded(server):
     assert ask(server, "/h%65althz").body == b'{"status":"ok"}'
-    assert ask(server, "http://any.example/healthz").body == b'{"status":"ok"}'
+    for scheme in ("http", "HTTPS", "ftp", "x+y.z-1"):
+        assert ask(server, scheme + "://any.example/healthz?x").body == b'{"status":"ok"}'
+    assert ask(server, "http:/healthz").body == b'{"status":"ok"}'
+    for target in ("1http://any.example/healthz", "://x/healthz", "healthz", "?a=b"):
+        assert (target, ask(server, target).status) == (target, 400)
+
+
+def test_the_server_as_a_whole(server):
+    """OPTIONS * asks for no document."""
+    answer = ask(server, "*", "OPTIONS")
+    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
+    assert "content-type" not in answer.headers
+    for method in ("GET", "POST", "HEAD"):
+        answer = ask(server, "*", method, ["Content-Length: 0"])
+        assert (answer.status, answer.body) == (400, b"") and "content-type" not in answer.headers
 
 
 @pytest.mark.parametrize("target, location", [
@@ -145,13 +159,17 @@ def test_paths_are_decoded(server):
     ("/a/../healthz?x=<y>&b=c", "/healthz?x=<y>&b=c"),
     ("/../../..", "/"),
     ("//evil.example/..", "/"),
+    ("http://any.example", "/"),
+    ("ftp://any.example?x=y", "/?x=y"),
 ])
 def test_unclean_paths(server, target, location):
     answer = ask(server, target)
     assert (answer.status, answer.headers["location"]) == (301, location)
     escaped = location.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert answer.body.decode() == f'<a href="{escaped}">Moved Permanently</a>.\n\n'
-    assert ask(server, target, "POST", ["Content-Length: 0"]).body == b""
+    posted = ask(server, target, "POST", ["Content-Length: 0"])
+    assert (posted.body, posted.headers["location"]) == (b"", location) and "content-type" not in posted.headers
+    assert ask(server, target, "HEAD").headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_index(server):
