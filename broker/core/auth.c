@@ -15,7 +15,8 @@ static const struct options_user *find_user(const struct options *options, struc
     while (first < end) {
         size_t middle = first + (end - first) / 2;
         struct span own = span_of(options->users[middle].name);
-        int order = memcmp(own.ptr, name.ptr, min_size(own.len, name.len));
+        size_t both = min_size(own.len, name.len);
+        int order = both > 0 ? memcmp(own.ptr, name.ptr, both) : 0;
         if (order == 0 && own.len == name.len)
             return &options->users[middle];
         if (order < 0 || (order == 0 && own.len < name.len))
