@@ -216,6 +216,8 @@ static void log_start(const struct server *server)
     bool plain = false;
     for (size_t i = 0; i < array_length(secrets); i++)
         plain |= secrets[i] && !secret_is_hashed(secrets[i]);
+    for (size_t i = 0; i < options->user_count; i++)
+        plain |= !secret_is_hashed(options->users[i].password);
     if (plain)
         log_warn("Plaintext passwords detected, use nkeys or bcrypt");
     if (server->options.config_file)
