@@ -11,6 +11,7 @@
 
 #include "broker/base/mem.h"
 #include "broker/inspect.h"
+#include "monitor/metrics_accounts.h"
 #include "monitor/prom_text.h"
 #include "monitor/request.h"
 #include "monitor/values.h"
@@ -237,11 +238,12 @@ void metrics_answer(struct request *request)
     prom_text_labels_add(&labels, "nats_server", stable_name(&server, name));
     write_identity(&text, &labels, &server);
     write_table(&text, &labels, &server, request->counts);
+    bool complete = metrics_accounts_write(&text, &labels);
     write_summary(&text, &labels, summary);
     prom_text_end(&text);
     request->content_type = prom_text_content_type(text.format);
     size_t len;
-    bool failed = labels.failed;
+    bool failed = labels.failed || !complete;
     char *bytes = prom_text_take(&text, &len);
     prom_text_labels_fini(&labels);
     mem_free(summary);

@@ -104,6 +104,21 @@ struct value values_subscriptions(const struct inspect_subscriptions *statistics
     return absent();
 }
 
+struct value values_account(const struct inspect_account *account, enum metric_id id)
+{
+    switch ((int)id) {
+    case METRIC_account_connections: return integer(account->connections);
+    case METRIC_account_leafnodes: return integer(0);
+    case METRIC_account_subscriptions: return integer(account->subscriptions);
+    case METRIC_account_in_msgs: return integer(account->in_msgs);
+    case METRIC_account_in_bytes: return integer(account->in_bytes);
+    case METRIC_account_out_msgs: return integer(account->out_msgs);
+    case METRIC_account_out_bytes: return integer(account->out_bytes);
+    case METRIC_account_slow_consumers: return integer(account->slow_consumers);
+    default: return absent();
+    }
+}
+
 /* Only clients connect so far; the other kinds are there for the document's shape. */
 static bool by_kind(uint64_t of_clients, size_t n, struct value_series *out)
 {

@@ -25,6 +25,8 @@ struct value values_connection(const struct inspect_connection *connection, enum
 /* A SUBS row. */
 struct value values_subscriptions(const struct inspect_subscriptions *statistics,
                                   enum metric_id id);
+/* A JSON row whose scope is an account; absent: this server has no such thing. */
+struct value values_account(const struct inspect_account *account, enum metric_id id);
 
 /* One series of a FAMILY row: the label's value in /metrics, the key in the JSON object. */
 struct value_series {

@@ -6,6 +6,7 @@ differ in one thing: ours end with a line feed, which the stock server's do not.
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -344,6 +345,47 @@ def test_metrics_agree_with_varz(broker):
         assert int(values[f"nats_server_{name}{label}"]) == document[key], name
     assert document["in_msgs"] == 10 and document["in_bytes"] == 50
     assert float(values["nats_server_write_deadline_seconds" + label]) == document["write_deadline"] / 1e9
+
+
+def start_with_accounts(tmp_path, names):
+    accounts = ", ".join(f"{name} {{ users: [ {{user: {name}, password: p}} ] }}" for name in names)
+    (tmp_path / "a.conf").write_text(f"accounts {{ {accounts} }}\n")
+    return Server("clearwing", "-c", str(tmp_path / "a.conf"))
+
+
+def account_metrics(server):
+    """{(metric, account): value}"""
+    found = re.findall(r'^nats_account_(\w+)\{[^}]*account="([^"]*)"\} (\d+)$', ask(server, "/metrics").body.decode(), re.M)
+    return {(name, account): int(value) for name, account, value in found}
+
+
+def test_metrics_of_accounts(tmp_path):
+    with start_with_accounts(tmp_path, ["A", "B"]) as server, server.connect() as client, server.connect() as other:
+        client.send('CONNECT {"verbose":false,"user":"A","pass":"p"}\r\nSUB a 1\r\nSUB a 2\r\n' + "PUB a 5\r\nhello\r\n" * 10)
+        client.ping()
+        other.send('CONNECT {"verbose":false,"user":"B","pass":"p"}\r\n')
+        other.ping()
+        values = account_metrics(server)
+        for row in server.json("/accstatz?unused=1")["account_statz"]:
+            for name, value in [("connections", row["conns"]), ("subscriptions", row["num_subscriptions"]),
+                                ("received_messages_total", row["received"]["msgs"]), ("received_bytes_total", row["received"]["bytes"]),
+                                ("sent_messages_total", row["sent"]["msgs"]), ("sent_bytes_total", row["sent"]["bytes"]),
+                                ("slow_consumers_total", row["slow_consumers"])]:
+                assert values[name, row["acc"]] == value, (name, row["acc"])
+        assert (values["received_messages_total", "A"], values["sent_messages_total", "A"]) == (10, 20)
+        assert (values["connections", "A"], values["connections", "B"], values["connections", "$G"]) == (1, 1, 0)
+
+
+def test_metrics_of_many_accounts_are_bounded(tmp_path):
+    names = [f"N{i:04}" for i in range(1100)]
+    with start_with_accounts(tmp_path, names) as server, contextlib.ExitStack() as open_ones:
+        for name in names[-3:]:
+            client = open_ones.enter_context(server.connect())
+            client.send(f'CONNECT {{"verbose":false,"user":"{name}","pass":"p"}}\r\n')
+            client.ping()
+        values = account_metrics(server)
+        assert sum(name == "connections" for name, _ in values) == 1001
+        assert values["connections", "other"] == 3
 
 
 def test_metrics_in_openmetrics(broker):
