@@ -96,6 +96,11 @@ static int read_options(const struct options *options, const char *path, struct 
 {
     const char *host = options->http_host ? options->http_host : options->host;
     const char *base = options->http_base_path ? options->http_base_path : "";
+    if (options->https_port != 0) {
+        fprintf(stderr, "clearwing: --health-check: the monitoring port speaks https, and only "
+                        "http can be asked: use curl\n");
+        return ERR_INVALID;
+    }
     if (options->http_port <= 0) {
         fprintf(stderr,
                 "clearwing: --health-check: %s: give it with -m or -c as the server got it, or the "

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.monitor.wire import ask, dial, read_all
-from tests.support.server import Server, binary
+from tests.support.server import BIN, Server, binary
 
 # bcrypt of "s3cr3t", of cost 4.
 HASH = "$2a$04$abcdefghijklmnopqrstuu35fBIWlNgF8BcAW/t2cO158N8svSFHy"
@@ -165,6 +165,20 @@ def test_no_script_of_another_site_reads_along(guarded):
     """A browser sends what it remembers with <script src=...>: so there is no JSONP where credentials are needed."""
     answer = ask(guarded, "/healthz?callback=f", headers=[bearer("t0ken")])
     assert (answer.headers["content-type"], answer.body) == ("application/json", b'{"status":"ok"}')
+
+
+def test_the_viewer_takes_them_in_the_address(guarded):
+    address = guarded.monitor.split("//")[1]
+
+    def look(given):
+        return subprocess.run([BIN / "clearwing-top", "--once", "--json", f"http://{given}{address}"], capture_output=True,
+                              text=True, timeout=30)
+
+    done = look("ann:pass%3Aword@")
+    assert done.returncode == 0 and json.loads(done.stdout)["server"]["server_id"] and "word" not in done.stdout
+    done = look("ann:hush@")
+    assert done.returncode == 1 and "401" in done.stderr and "hush" not in done.stderr
+    assert "needs a user and password" in look("").stderr
 
 
 def test_keep_alive_asks_each_time(guarded):

@@ -186,6 +186,7 @@ def test_no_answer_in_time(pieces):
 @pytest.mark.parametrize("arguments,said", [
     ([""], "no monitoring port is set: give it with -m or -c as the server got it, or the URL to ask"),
     (["-m", "-1"], "the monitoring port was left to the system: give it with -m or -c as the server got it, or the URL to ask"),
+    (["-ms", "8443"], "the monitoring port speaks https, and only http can be asked: use curl"),
     (["readyz"], '"readyz": expected http://HOST:PORT/PATH, or /PATH of the monitoring port'),
     (["https://127.0.0.1:8222"], '"https://127.0.0.1:8222": only http can be asked, not https'),
     (["http://"], '"http://": expected http://HOST:PORT/PATH'),
