@@ -412,10 +412,9 @@ struct closed_reader closed_ring_reader(const struct closed_ring *ring)
     const struct closed_block *oldest = atomic_load_explicit(&ring->oldest, memory_order_acquire);
     uint64_t end = atomic_load_explicit(&ring->added, memory_order_acquire);
     if (!oldest)
-        return (struct closed_reader){.number = 0};
+        return (struct closed_reader){.end = 0};
     return (struct closed_reader){
-        .next = {oldest, oldest->records},
-        .number = oldest->first,
+        .next = {oldest, oldest->first, oldest->records},
         .first = end > ring->capacity ? end - ring->capacity : 0,
         .end = end,
     };
@@ -423,18 +422,41 @@ struct closed_reader closed_ring_reader(const struct closed_ring *ring)
 
 bool closed_ring_next(struct closed_reader *reader, struct closed_place *out)
 {
-    while (reader->number < reader->end) {
+    while (reader->next.number < reader->end) {
         struct closed_place *place = &reader->next;
         const struct closed_block *next =
             atomic_load_explicit(&place->block->next, memory_order_acquire);
-        if (next && next->first == reader->number)
-            *place = (struct closed_place){next, next->records};
+        if (next && next->first == place->number)
+            *place = (struct closed_place){next, next->first, next->records};
         *out = *place;
         const unsigned char *at = place->block->bytes + place->offset;
         size_t len = take_number(&at);
         place->offset = (uint32_t)(at + len - place->block->bytes);
-        if (reader->number++ >= reader->first)
+        if (place->number++ >= reader->first)
             return true;
     }
     return false;
+}
+
+bool closed_ring_find(const struct closed_ring *ring, struct closed_place *place)
+{
+    const struct closed_block *block = atomic_load_explicit(&ring->oldest, memory_order_acquire);
+    if (!block || place->number < block->first)
+        return false;
+    const struct closed_block *next;
+    while ((next = atomic_load_explicit(&block->next, memory_order_acquire)) != NULL &&
+           next->first <= place->number)
+        block = next;
+    place->block = block;
+    if (place->number == block->first) /* a reader comes from the end of the block before */
+        place->offset = block->records;
+    return true;
+}
+
+void closed_ring_resume(const struct closed_ring *ring, struct closed_reader *reader)
+{
+    if (reader->next.number >= reader->end || closed_ring_find(ring, &reader->next))
+        return;
+    const struct closed_block *oldest = atomic_load_explicit(&ring->oldest, memory_order_acquire);
+    reader->next = (struct closed_place){oldest, oldest->first, oldest->records};
 }

@@ -72,9 +72,10 @@ struct closed_subscription {
 
 struct closed_block;
 
-/* Where a record is; valid as long as the RCU section. */
+/* Where a record is. The block is valid as long as the RCU section; number and offset find it again in a later one. */
 struct closed_place {
     const struct closed_block *block;
+    uint64_t number;
     uint32_t offset;
 };
 
@@ -90,7 +91,7 @@ struct closed_ring {
 
 struct closed_reader {
     struct closed_place next;
-    uint64_t number, first, end; /* of next; of what is to be shown */
+    uint64_t first, end; /* numbers of what is to be shown */
 };
 
 void closed_ring_init(struct closed_ring *ring, uint32_t capacity);
@@ -103,6 +104,10 @@ void closed_ring_add(struct closed_ring *ring, const struct closed_connection *c
 /* Readers: the places of all that are remembered now, oldest first, until it returns false. */
 struct closed_reader closed_ring_reader(const struct closed_ring *ring);
 bool closed_ring_next(struct closed_reader *reader, struct closed_place *out);
+/* In a later RCU section: whether the record of that number and offset is still remembered, and then its block. */
+MUST_CHECK bool closed_ring_find(const struct closed_ring *ring, struct closed_place *place);
+/* The same for a reader; what was forgotten meanwhile it passes over. */
+void closed_ring_resume(const struct closed_ring *ring, struct closed_reader *reader);
 void closed_ring_read(struct closed_place place, struct closed_connection *out);
 /* Takes the next one off connection->kept; false when there is none. */
 bool closed_ring_next_subscription(struct closed_kept *kept, struct closed_subscription *out);

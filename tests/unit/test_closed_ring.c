@@ -257,7 +257,8 @@ static void is_like_an_array(void **state)
         struct garbage_list garbage = {0};
         closed_ring_init(&ring, capacities[c]);
         for (uint32_t count = 0; count < MODEL_MAX;) {
-            for (uint64_t more = random_number() % 700; more > 0 && count < MODEL_MAX; more--, count++) {
+            for (uint64_t more = random_number() % 700; more > 0 && count < MODEL_MAX;
+                 more--, count++) {
                 model[count] = odd(random_magnitude(), rooms[count]);
                 closed_ring_add(&ring, &model[count], NULL, &garbage);
             }
@@ -276,6 +277,69 @@ static void is_like_an_array(void **state)
         closed_ring_fini(&ring);
     }
     assert_int_equal(mem_live_blocks(), live);
+}
+
+/* Reads with pauses in which connections close: all that was there at the start and is remembered to its turn comes once, in
+ * order; and each place that was read is found again until its block is forgotten. */
+static void readers_come_back(void **state)
+{
+    (void)state;
+    enum { CAPACITY = 2000, STEP = 37 };
+    static struct closed_place places[MODEL_MAX];
+    static char rooms[CLOSED_TEXTS][TEXT_MAX];
+    for (unsigned pace = 0; pace < 3; pace++) { /* nothing, as much, more than is read */
+        struct closed_ring ring;
+        struct garbage_list garbage = {0};
+        uint64_t added = 0, read = 0, lost = 0, count = 0, next = 0;
+        random_state = 77 + pace;
+        closed_ring_init(&ring, CAPACITY);
+        for (; added < CAPACITY; added++) {
+            struct closed_connection closed = odd(added, rooms);
+            closed_ring_add(&ring, &closed, NULL, &garbage);
+        }
+        struct closed_reader reader = closed_ring_reader(&ring);
+        bool more = true;
+        while (more) {
+            for (unsigned i = 0; i < STEP && (more = closed_ring_next(&reader, &places[count]));
+                 i++) {
+                struct closed_connection found;
+                closed_ring_read(places[count], &found);
+                assert_in_range(found.cid, next, CAPACITY - 1);
+                assert_int_equal(found.cid, places[count].number);
+                lost += found.cid - next;
+                next = found.cid + 1;
+                read++;
+                count++;
+            }
+            for (unsigned i = 0; i < STEP * pace * pace; i++, added++) {
+                struct closed_connection closed = odd(added, rooms);
+                closed_ring_add(&ring, &closed, NULL, &garbage);
+            }
+            garbage_free_all(&garbage);
+            closed_ring_resume(&ring, &reader);
+        }
+        assert_true(read + lost <= CAPACITY && (pace > 1 || read == CAPACITY));
+        assert_true(pace < 2 || lost > 0);
+        uint64_t found_again = 0;
+        for (uint64_t i = 0; i < count; i++) {
+            struct closed_connection found;
+            if (!closed_ring_find(&ring, &places[i]))
+                continue;
+            closed_ring_read(places[i], &found);
+            assert_int_equal(found.cid, places[i].number);
+            found_again++;
+        }
+        assert_true(pace > 0 ? found_again < count : found_again == count);
+        closed_ring_fini(&ring);
+    }
+    struct closed_ring empty;
+    closed_ring_init(&empty, CAPACITY);
+    struct closed_place nowhere = {.number = 0};
+    struct closed_reader reader = closed_ring_reader(&empty);
+    closed_ring_resume(&empty, &reader);
+    assert_false(closed_ring_next(&reader, &nowhere));
+    assert_false(closed_ring_find(&empty, &nowhere));
+    closed_ring_fini(&empty);
 }
 
 /* What a client library's connections weigh: the reason for all this. */
@@ -445,6 +509,7 @@ int main(void)
         cmocka_unit_test(extremes_come_back),
         cmocka_unit_test(subscriptions_come_back),
         cmocka_unit_test(is_like_an_array),
+        cmocka_unit_test(readers_come_back),
         cmocka_unit_test(records_are_small),
         cmocka_unit_test(subscriptions_are_bounded),
         cmocka_unit_test(all_together_are_bounded),
