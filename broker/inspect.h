@@ -83,7 +83,14 @@ struct inspect_connection {
     uint64_t subscriptions;
     const char *name, *lang, *version, *user; /* "" when not given */
     const char *account;
-    const void *private; /* for inspect_connection_subscriptions */
+    bool continued;      /* some of its subscriptions were listed in an earlier piece */
+    const void *private; /* for inspect_connections_subscriptions */
+};
+
+/* How far a list of subscriptions was read; private to the inspector. */
+struct inspect_place {
+    const void *last;
+    uint64_t sid_hash, listed;
 };
 
 struct inspect_subscription {
@@ -98,18 +105,49 @@ struct inspect_page {
     bool account_known;
 };
 
-typedef void inspect_connection_fn(void *context, const struct inspect_connection *connection);
-typedef void inspect_subscription_fn(void *context,
+/* What comes after a connection was read. */
+enum inspect_verdict {
+    INSPECT_NEXT,  /* the next one */
+    INSPECT_PAUSE, /* nothing now; the next one in the next piece */
+    INSPECT_AGAIN, /* nothing now; this one again in the next piece, for the rest of its subscriptions */
+};
+
+struct inspect_reader {
+    /* Once, before the first connection. */
+    void (*begin)(void *context, const struct inspect_page *page);
+    enum inspect_verdict (*each)(void *context, const struct inspect_connection *connection);
+    void *context;
+};
+
+/* false: enough for now. */
+typedef bool inspect_subscription_fn(void *context,
                                      const struct inspect_subscription *subscription);
 
-/* Fills page, then calls begin(context) once (if not NULL), then each once per connection of the page, in order.
- * Returns 0 or ERR_MEMORY. */
-MUST_CHECK int inspect_connections(const struct inspect_query *query, struct inspect_page *page,
-                                   void (*begin)(void *context), inspect_connection_fn *each,
-                                   void *context);
-/* The subscriptions of one connection, inside its callback. */
-void inspect_connection_subscriptions(const struct inspect_connection *connection,
-                                      inspect_subscription_fn *each, void *context);
+/* A page of connections, chosen and sorted when it is opened: 32 bytes for each found, then for each of the page. It may be read
+ * over any time, by any registered thread, one at a time; texts of the query are not needed any more. Connections that end
+ * before their turn are left out. In a page of up to 1024 that is read in one piece nobody is: `listed` is exact. */
+struct inspect_connections;
+
+/* 0 or ERR_MEMORY. */
+MUST_CHECK int inspect_connections_open(const struct inspect_query *query,
+                                        struct inspect_connections **out);
+/* Reads one piece, in an RCU section of its own: until the reader wants no more or the page ends. Returns whether there is
+ * more; a connection that was to come again may be gone then. */
+bool inspect_connections_next(struct inspect_connections *connections,
+                              const struct inspect_reader *reader);
+/* What it holds. */
+size_t inspect_connections_bytes(const struct inspect_connections *connections);
+void inspect_connections_close(struct inspect_connections **connections);
+
+typedef void inspect_connection_fn(void *context, const struct inspect_connection *connection);
+
+/* All open ones, in no order and without memory; in many short RCU sections. */
+void inspect_connections_walk(inspect_connection_fn *each, void *context);
+
+/* The subscriptions of one connection, inside a reader's callback; those that were not listed yet, if it came again. Returns
+ * whether these were all. */
+bool inspect_connections_subscriptions(const struct inspect_connection *connection,
+                                       inspect_subscription_fn *each, void *context);
 
 /* The statistics part of /subsz, in the order of metrics.def's SUBS rows. */
 struct inspect_subscriptions {
@@ -121,10 +159,22 @@ struct inspect_subscriptions {
 
 /* account NULL: all. An unknown account gives zeros. */
 void inspect_subscription_statistics(const char *account, struct inspect_subscriptions *out);
-/* Pages through all subscriptions, of one account if not NULL, that match the literal subject `test` if not NULL.
- * Returns how many there are before paging. */
-uint64_t inspect_subscriptions_list(const char *account, const char *test, uint64_t offset,
-                                    uint64_t limit, inspect_subscription_fn *each, void *context);
+/* How many subscriptions there are, of one account if not NULL, that match the literal subject `test` if not NULL. */
+uint64_t inspect_subscriptions_count(const char *account, const char *test);
+
+/* Pages through them in pieces. A plain value. */
+struct inspect_subscription_cursor {
+    const char *account, *test; /* as above; borrowed */
+    uint64_t offset, limit;     /* how many yet to pass over, to list */
+    /* Private; zeroed at the start. */
+    uint64_t cid;
+    uint32_t worker, slot;
+    struct inspect_place place;
+};
+
+/* One piece, until each says it is enough. Returns whether there may be more. What comes or goes between pieces may be missed. */
+bool inspect_subscriptions_next(struct inspect_subscription_cursor *cursor,
+                                inspect_subscription_fn *each, void *context);
 /* Whether text can be published to: no empty token, no wildcard token. */
 bool inspect_subject_is_literal(const char *text);
 

@@ -7,6 +7,9 @@
 
 struct broker;
 
+/* What inspect_set was given, for the inspector's files. Any thread. */
+const struct broker *inspect_broker(void);
+
 /* NULL: nothing to see any more. */
 void inspect_set(struct broker *broker);
 void inspect_set_ready(bool ready);

@@ -187,19 +187,10 @@ struct order_mail {
     uint64_t cid;
 };
 
-/* Readers and the owner alike; NULL: it has gone. */
-static struct session *find_session(const struct delivery *delivery, uint64_t cid)
-{
-    struct session *session = atomic_load_explicit(&delivery->sessions, memory_order_acquire);
-    while (session && session->cid != cid)
-        session = atomic_load_explicit(&session->next, memory_order_acquire);
-    return session;
-}
-
 static void open_order(struct mail *mail, struct delivery *receiver)
 {
     struct order_mail *self = container_of(mail, struct order_mail, mail);
-    struct session *session = find_session(receiver, self->cid);
+    struct session *session = roster_find(&receiver->sessions, self->cid);
     if (session && self->order == SYSTEM_ORDER_KICK)
         session_fail(session, CLOSE_KICKED);
     else if (session)
@@ -212,7 +203,7 @@ int system_queue_order(enum system_order order, uint64_t cid)
     int status = ERR_INVALID;
     rcu_enter();
     for (unsigned i = 0; i < queue.broker->worker_count && status == ERR_INVALID; i++) {
-        if (!find_session(queue.broker->deliveries[i], cid))
+        if (!roster_find(&queue.broker->deliveries[i]->sessions, cid))
             continue;
         struct order_mail *mail = mem_alloc(sizeof *mail);
         if (mail)

@@ -1,7 +1,11 @@
 /* /connz: a page of the open connections, of the ring of closed ones, or of both.
  *
- * inspect_connections chooses, sorts and cuts the page; each connection of it is written as it
- * comes. Values are read through the metric table's CONN rows, so that a row added there appears
+ * The inspector chooses, sorts and cuts the page; each connection of it is written as it comes, in
+ * pieces. A listing keeps nothing between two pieces but the inspector's keys and the JSON writer's
+ * depth, which tells what is open: `rows` deep, the next connection may begin; deeper, one is being
+ * written whose subscriptions are not all listed yet. A page of up to WHOLE_ROWS connections is one
+ * piece if its text is not too long: such an answer has a length, and its num_connections is exact.
+ * Values are read through the metric table's CONN rows, so that a row added there appears
  * here, after nats-server's fields. */
 #include "monitor/connz.h"
 
@@ -9,6 +13,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/err.h"
+#include "broker/base/mem.h"
 #include "monitor/request.h"
 #include "monitor/subscription_json.h"
 #include "monitor/value_json.h"
@@ -19,17 +24,18 @@
 
 enum { ERROR_BYTES_MAX = 64 << 10 };
 
+/* Pages of more connections are streamed from the start. */
+enum { WHOLE_ROWS = 1024 };
+
 struct listing {
     struct json_writer *json;
-    const struct connz_options *options;
+    struct connz_options options; /* its texts are used at the start only */
     struct inspect_query query;
-    struct inspect_page page;
     struct inspect_server server;
-};
-
-struct subscription_listing {
-    struct json_writer *json;
-    bool detail, with_account, any;
+    struct inspect_connections *connections;
+    unsigned base, rows; /* depths: outside of the document, between connections */
+    size_t enough;       /* the length of json's buffer at which a piece ends */
+    bool with_account;   /* the subscriptions of the connection being written */
 };
 
 static const char *const sort_names[] = {
@@ -92,27 +98,24 @@ static int read_options(const struct connz_options *options, struct inspect_quer
     return 0;
 }
 
-static void write_subscription(void *context, const struct inspect_subscription *subscription)
+static bool write_subscription(void *context, const struct inspect_subscription *subscription)
 {
-    struct subscription_listing *list = context;
-    if (!list->any)
-        json_write_array(list->json,
-                         list->detail ? "subscriptions_list_detail" : "subscriptions_list");
-    list->any = true;
-    if (list->detail)
-        subscription_json_write(list->json, subscription, list->with_account);
+    struct listing *listing = context;
+    struct json_writer *json = listing->json;
+    bool detail = listing->options.detail;
+    if (json->depth == listing->rows + 1)
+        json_write_array(json, detail ? "subscriptions_list_detail" : "subscriptions_list");
+    if (detail)
+        subscription_json_write(json, subscription, listing->with_account);
     else
-        json_write_span(list->json, NULL, subscription->subject);
+        json_write_span(json, NULL, subscription->subject);
+    return json->out->len < listing->enough;
 }
 
-static void write_subscriptions(const struct listing *listing,
-                                const struct inspect_connection *connection)
+static void close_down_to(struct json_writer *json, unsigned depth)
 {
-    struct subscription_listing list = {listing->json, listing->options->detail,
-                                        connection->stop_wall_ns != 0, false};
-    inspect_connection_subscriptions(connection, write_subscription, &list);
-    if (list.any)
-        json_write_end(listing->json);
+    while (json->depth > depth)
+        json_write_end(json);
 }
 
 static void write_duration(struct json_writer *json, const char *key, int64_t duration_ns)
@@ -168,9 +171,8 @@ static void write_values(struct json_writer *json, const struct inspect_connecti
         json_write_unsigned(json, "stalled_by", connection->stalled_by);
 }
 
-static void write_connection(void *context, const struct inspect_connection *connection)
+static void write_head(const struct listing *listing, const struct inspect_connection *connection)
 {
-    const struct listing *listing = context;
     struct json_writer *json = listing->json;
     json_write_object(json, NULL);
     json_write_unsigned(json, "cid", connection->cid);
@@ -182,53 +184,89 @@ static void write_connection(void *context, const struct inspect_connection *con
     json_write_text_if(json, "name", connection->name);
     json_write_text_if(json, "lang", connection->lang);
     json_write_text_if(json, "version", connection->version);
-    if (listing->options->auth) {
+    if (listing->options.auth) {
         json_write_text_if(json, "authorized_user", connection->user);
         if (connection->account && strcmp(connection->account, "$G") != 0)
             json_write_text_if(json, "account", connection->account);
     }
-    if (listing->options->subs || listing->options->detail)
-        write_subscriptions(listing, connection);
-    if (listing->options->auth) /* tags are there for accounts by JWT only */
-        json_write_text_if(json, "name_tag", connection->account);
-    json_write_end(json);
 }
 
-static void write_envelope(void *context)
+static enum inspect_verdict write_connection(void *context,
+                                             const struct inspect_connection *connection)
+{
+    struct listing *listing = context;
+    if (!connection->continued) {
+        close_down_to(listing->json, listing->rows); /* who was to come again may be gone */
+        write_head(listing, connection);
+    }
+    listing->with_account = connection->stop_wall_ns != 0;
+    bool subs = listing->options.subs || listing->options.detail;
+    if (subs && !inspect_connections_subscriptions(connection, write_subscription, listing))
+        return INSPECT_AGAIN;
+    close_down_to(listing->json, listing->rows + 1);
+    if (listing->options.auth) /* tags are there for accounts by JWT only */
+        json_write_text_if(listing->json, "name_tag", connection->account);
+    json_write_end(listing->json);
+    return listing->json->out->len < listing->enough ? INSPECT_NEXT : INSPECT_PAUSE;
+}
+
+static void write_envelope(void *context, const struct inspect_page *page)
 {
     struct listing *listing = context;
     struct json_writer *json = listing->json;
-    bool known = !listing->query.account || listing->page.account_known;
-    request_json_identity(json, known ? listing->server.server_id : "",
+    json_write_object(json, NULL);
+    request_json_identity(json, page->account_known ? listing->server.server_id : "",
                           listing->server.now_wall_ns);
-    json_write_unsigned(json, "num_connections", listing->page.listed);
-    json_write_unsigned(json, "total", listing->page.matching);
+    json_write_unsigned(json, "num_connections", page->listed);
+    json_write_unsigned(json, "total", page->matching);
     json_write_unsigned(json, "offset", listing->query.offset);
     json_write_unsigned(json, "limit", listing->query.limit);
-    if (known)
+    if (page->account_known)
         json_write_array(json, "connections");
     else
         json_write_null(json, "connections");
+    listing->rows = json->depth;
+    if (page->listed > WHOLE_ROWS)
+        listing->enough = 0;
+}
+
+/* ---- the document ---- */
+
+static int begin(struct listing *listing, const struct connz_options *options,
+                 struct json_writer *json, struct text_buffer *error)
+{
+    *listing = (struct listing){.json = json, .options = *options, .base = json->depth};
+    int status = read_options(options, &listing->query, error);
+    if (status != 0)
+        return status;
+    inspect_server(&listing->server);
+    status = inspect_connections_open(&listing->query, &listing->connections);
+    if (status != 0)
+        text_buffer_text(error, "out of memory: ask for fewer connections with limit");
+    return status;
+}
+
+/* Writes one piece, of about so many bytes. Returns whether there is more. */
+static bool write_piece(struct listing *listing, size_t bytes)
+{
+    const struct inspect_reader reader = {write_envelope, write_connection, listing};
+    listing->enough = listing->json->out->len + bytes;
+    if (inspect_connections_next(listing->connections, &reader))
+        return true;
+    close_down_to(listing->json, listing->base);
+    return false;
 }
 
 int connz_write(const struct connz_options *options, struct json_writer *json,
                 struct text_buffer *error)
 {
-    struct listing listing = {.json = json, .options = options};
-    int status = read_options(options, &listing.query, error);
+    struct listing listing;
+    int status = begin(&listing, options, json, error);
     if (status != 0)
         return status;
-    inspect_server(&listing.server);
-    unsigned depth = json->depth;
-    json_write_object(json, NULL);
-    status = inspect_connections(&listing.query, &listing.page, write_envelope, write_connection,
-                                 &listing);
-    if (status != 0) {
-        text_buffer_text(error, "out of memory: ask for fewer connections with limit");
-        return status;
-    }
-    while (json->depth > depth)
-        json_write_end(json);
+    while (write_piece(&listing, REQUEST_WHOLE_BYTES))
+        ;
+    inspect_connections_close(&listing.connections);
     return 0;
 }
 
@@ -274,6 +312,40 @@ static bool read_arguments(struct request *request, struct connz_options *option
     return true;
 }
 
+static bool write_next(struct request *request, void *context)
+{
+    bool more = write_piece(context, REQUEST_PIECE_BYTES);
+    if (!more)
+        request_json_end(request);
+    return more;
+}
+
+static void free_listing(void *context)
+{
+    struct listing *listing = context;
+    inspect_connections_close(&listing->connections);
+    mem_free(listing);
+}
+
+/* Whole if it is short, else its first piece. */
+static int answer(struct request *request, const struct connz_options *options,
+                  struct text_buffer *error)
+{
+    struct listing *listing = mem_alloc(sizeof *listing);
+    if (!listing)
+        return ERR_MEMORY;
+    int status = begin(listing, options, request_json(request, 2), error);
+    if (status == 0 && write_piece(listing, REQUEST_WHOLE_BYTES)) {
+        request_stream(request, write_next, free_listing, listing,
+                       inspect_connections_bytes(listing->connections));
+        return 0;
+    }
+    if (status == 0)
+        request_json_end(request);
+    free_listing(listing);
+    return status;
+}
+
 void connz_answer(struct request *request)
 {
     struct connz_options options = {0};
@@ -282,10 +354,8 @@ void connz_answer(struct request *request)
     request_count(request);
     struct text_buffer error;
     text_buffer_init(&error, ERROR_BYTES_MAX);
-    int status = connz_write(&options, request_json(request, 2), &error);
-    if (status == 0)
-        request_json_end(request);
-    else
+    int status = answer(request, &options, &error);
+    if (status != 0)
         request_refuse(request, status, &error);
     text_buffer_fini(&error);
 }

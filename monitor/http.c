@@ -3,7 +3,8 @@
  * A request's way: `begin` sees the raw target before libmicrohttpd decodes it, because its
  * decoding is not Go's, and makes the exchange; `access` drains the body, then routes once;
  * `finish` frees the exchange. The answer's bytes go to libmicrohttpd without a copy and are freed
- * by `release` when the last of them is sent.
+ * by `release` when the last of them is sent. A streamed answer stays with its exchange: whenever
+ * the reader has taken a piece, `read_stream` has the endpoint make the next one.
  *
  * Bounds: connections_max connections (the kernel's backlog holds the rest; past half of them
  * answers close their connection, so that idle keep-alive connections cannot lock others out),
@@ -42,6 +43,7 @@ enum {
     HTTP_THREADS_DEFAULT = 2,
     HTTP_IDLE_TIMEOUT_DEFAULT_S = 15,
     HTTP_MEMORY_MAX = 32 << 10,
+    HTTP_STREAM_BLOCK = 16 << 10,
     HTTP_UPLOAD_MAX = 1 << 20
 };
 #define HTTP_ANSWERS_MAX ((size_t)256 << 20)
@@ -63,6 +65,7 @@ struct monitor {
 };
 
 struct exchange {
+    struct monitor *monitor;
     struct deadline *deadline; /* of its connection */
     struct request request;
     char *location;            /* of a redirection, or NULL */
@@ -75,6 +78,10 @@ struct exchange {
     int fault;         /* of the target: 0, or an ERR_* */
     bool whole_server; /* the target is *, which is no document */
     bool started;
+    /* Of a streamed answer: of the piece in the request's body; was it the last; in answers_bytes. */
+    size_t sent;
+    bool ended;
+    size_t counted;
 };
 
 struct outgoing {
@@ -110,6 +117,7 @@ static void *begin(void *context, const char *target, struct MHD_Connection *con
     if (!exchange)
         return NULL;
     request_init(&exchange->request);
+    exchange->monitor = monitor;
     exchange->deadline = deadline;
     exchange->request.base_path = monitor->base_path;
     exchange->request.counts = &monitor->counts;
@@ -129,6 +137,7 @@ static void finish(void *context, struct MHD_Connection *connection, void **slot
     if (!exchange)
         return;
     deadlines_idle(&monitor->deadlines, exchange->deadline);
+    atomic_fetch_sub_explicit(&monitor->answers_bytes, exchange->counted, memory_order_relaxed);
     request_fini(&exchange->request);
     mem_free(exchange->location);
     mem_free(exchange);
@@ -324,6 +333,58 @@ static void pack(struct monitor *monitor, struct exchange *exchange)
                         0);
 }
 
+/* ---- streamed answers ---- */
+
+static bool next_piece(struct exchange *exchange)
+{
+    struct monitor *monitor = exchange->monitor;
+    struct request *request = &exchange->request;
+    int64_t begun_ns = clock_mono_ns();
+    if (request->body.len > 2 * REQUEST_PIECE_BYTES)
+        text_buffer_fini(&request->body);
+    request->body.len = exchange->sent = 0;
+    exchange->ended = !request->stream.next(request, request->stream.context);
+    deadlines_allow(&monitor->deadlines, exchange->deadline, request->body.len);
+    endpoints_spend(&monitor->counts, request->endpoint, (uint64_t)(clock_mono_ns() - begun_ns),
+                    request->body.len);
+    return !request->body.failed;
+}
+
+static ssize_t read_stream(void *context, uint64_t position, char *out, size_t room)
+{
+    struct exchange *exchange = context;
+    const struct text_buffer *body = &exchange->request.body;
+    (void)position;
+    while (exchange->sent == body->len) {
+        if (exchange->ended)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (!next_piece(exchange))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    size_t count = min_size(room, body->len - exchange->sent);
+    memcpy(out, body->bytes + exchange->sent, count);
+    exchange->sent += count;
+    return (ssize_t)count;
+}
+
+static struct MHD_Response *make_stream(struct monitor *monitor, struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    exchange->counted = request->stream.held_bytes + request->body.len + REQUEST_PIECE_BYTES;
+    atomic_fetch_add_explicit(&monitor->answers_bytes, exchange->counted, memory_order_relaxed);
+    deadlines_allow(&monitor->deadlines, exchange->deadline, request->body.len);
+    if (!exchange->bodyless)
+        endpoints_spend(&monitor->counts, request->endpoint, 0, request->body.len);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_stream, exchange, NULL);
+    /* libmicrohttpd would send the last chunk even where there is no body to end. */
+    if (response && exchange->bodyless)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response;
+}
+
+/* ---- sending ---- */
+
 static struct MHD_Response *make_response(struct monitor *monitor, struct exchange *exchange)
 {
     struct outgoing *outgoing = mem_zalloc(sizeof *outgoing);
@@ -358,7 +419,8 @@ static enum MHD_Result send_answer(struct monitor *monitor, struct exchange *exc
                                    struct MHD_Connection *connection)
 {
     struct request *request = &exchange->request;
-    struct MHD_Response *response = make_response(monitor, exchange);
+    struct MHD_Response *response =
+        request->stream.next ? make_stream(monitor, exchange) : make_response(monitor, exchange);
     if (!response)
         return MHD_NO;
     unsigned open = atomic_load_explicit(&monitor->deadlines.open, memory_order_relaxed);

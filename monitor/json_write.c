@@ -176,25 +176,3 @@ void json_write_time(struct json_writer *writer, const char *key, int64_t wall_n
     char text[CLOCK_TEXT_MAX];
     json_write_text(writer, key, clock_rfc3339(wall_ns, text));
 }
-
-void json_write_nest_array(struct json_writer *inner, const struct json_writer *outer,
-                           struct text_buffer *out)
-{
-    check(outer->depth < JSON_WRITE_DEPTH_MAX);
-    *inner = *outer;
-    inner->out = out;
-    inner->level[inner->depth].close = ']';
-    inner->level[inner->depth].any = false;
-    inner->depth++;
-}
-
-void json_write_raw_array(struct json_writer *writer, const char *key,
-                          const struct text_buffer *elements)
-{
-    json_write_array(writer, key);
-    text_buffer_append(writer->out, elements->bytes, elements->len);
-    if (elements->failed)
-        writer->out->failed = true;
-    writer->level[writer->depth - 1].any = elements->len > 0;
-    json_write_end(writer);
-}

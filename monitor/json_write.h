@@ -41,11 +41,5 @@ void json_write_span(struct json_writer *writer, const char *key, struct span te
 void json_write_text_if(struct json_writer *writer, const char *key, const char *text);
 void json_write_true_if(struct json_writer *writer, const char *key, bool value);
 void json_write_time(struct json_writer *writer, const char *key, int64_t wall_ns);
-/* For what must be known before it is written: `inner` writes the elements of a future array of
- * `outer` into out, json_write_raw_array puts them there. */
-void json_write_nest_array(struct json_writer *inner, const struct json_writer *outer,
-                           struct text_buffer *out);
-void json_write_raw_array(struct json_writer *writer, const char *key,
-                          const struct text_buffer *elements);
 
 #endif

@@ -224,13 +224,11 @@ void metrics_answer(struct request *request)
     struct inspect_server server;
     inspect_server(&server);
     struct summary *summary = mem_zalloc(sizeof *summary);
-    const struct inspect_query all = {.limit = UINT64_MAX};
-    struct inspect_page page;
-    if (!summary || inspect_connections(&all, &page, NULL, summarize, summary) != 0) {
-        mem_free(summary);
+    if (!summary) {
         request_error(request, 503, "out of memory");
         return;
     }
+    inspect_connections_walk(summarize, summary);
     struct prom_text text;
     struct prom_text_labels labels = {0};
     prom_text_init(&text, prom_text_negotiate(request->accept));

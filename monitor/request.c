@@ -16,7 +16,15 @@ void request_init(struct request *request)
 void request_fini(struct request *request)
 {
     text_buffer_fini(&request->body);
+    if (request->stream.free)
+        request->stream.free(request->stream.context);
     query_fini(&request->query);
+}
+
+void request_stream(struct request *request, request_next_fn *next, void (*free)(void *context),
+                    void *context, size_t held_bytes)
+{
+    request->stream = (struct request_stream){next, free, context, held_bytes};
 }
 
 const char *request_text(const struct request *request, const char *name)

@@ -1,7 +1,7 @@
 /* One request as an endpoint sees it: its arguments, and the answer in the making.
  *
  * Made and freed by http.c on a monitor thread, which is an RCU reader; an endpoint's function runs
- * once, fills the answer and returns. Argument texts are borrowed until it returns. */
+ * once, fills the answer, or its first piece, and returns. Argument texts live as long as the request. */
 #ifndef MONITOR_REQUEST_H
 #define MONITOR_REQUEST_H
 
@@ -13,6 +13,15 @@
 
 /* An answer larger than this is refused with a hint to use limit and offset. */
 #define REQUEST_ANSWER_BYTES_MAX ((size_t)128 << 20)
+
+/* An answer of a list is made in one go while it has at most so many bytes; a longer one is streamed, in pieces of about so
+ * many. */
+enum { REQUEST_WHOLE_BYTES = 1 << 20, REQUEST_PIECE_BYTES = 64 << 10 };
+
+struct request;
+
+/* Appends a piece to request->body. Returns whether there is more; false with body.failed ends the answer as a broken one. */
+typedef bool request_next_fn(struct request *request, void *context);
 
 struct request {
     /* Read-only for endpoints. */
@@ -33,6 +42,12 @@ struct request {
     /* Private. */
     struct json_writer json;
     bool jsonp;
+    struct request_stream {
+        request_next_fn *next; /* NULL: body is all there is */
+        void (*free)(void *context);
+        void *context;
+        size_t held_bytes;
+    } stream;
 };
 
 void request_init(struct request *request);
@@ -55,6 +70,10 @@ void request_count(struct request *request);
 /* Starts a JSON answer of status 200 (with `callback`: JSONP); request_json_end finishes it. */
 struct json_writer *request_json(struct request *request, unsigned indent);
 void request_json_end(struct request *request);
+/* The answer goes on behind what body holds now: once that is sent, and again once the piece is, next is called, on the same
+ * thread. free is called when the answer is over or its reader left. held_bytes: what context holds, to be counted. */
+void request_stream(struct request *request, request_next_fn *next, void (*free)(void *context),
+                    void *context, size_t held_bytes);
 /* The document's first two fields. */
 void request_json_identity(struct json_writer *json, const char *server_id, int64_t now_wall_ns);
 /* Replaces the answer by a plain text with a final line feed. */

@@ -63,6 +63,7 @@ int delivery_init(struct delivery *delivery, struct broker *broker, unsigned ind
 void delivery_fini(struct delivery *delivery)
 {
     garbage_free_all(&delivery->garbage);
+    roster_fini(&delivery->sessions);
     outq_pool_fini(&delivery->pool);
     for (unsigned i = 0; delivery->outgoing && i < delivery->broker->worker_count; i++) {
         parcel_free(delivery->outgoing[i].parcel);

@@ -10,6 +10,7 @@
 #include "broker/core/mail.h"
 #include "broker/core/outq.h"
 #include "broker/core/parcel.h"
+#include "broker/core/roster.h"
 #include "broker/core/session.h"
 #include "broker/drop_reasons.h"
 #include "broker/metrics.h"
@@ -46,8 +47,8 @@ struct delivery {
     struct metric_cells cells;
     _Atomic uint64_t closed[CLOSE_REASON_COUNT];
     _Atomic uint64_t dropped[DROP_REASON_COUNT];
-    struct session *_Atomic sessions; /* a list by session->next */
-    _Atomic uint32_t gated;           /* how many of its sessions are gated */
+    struct roster sessions;
+    _Atomic uint32_t gated; /* how many of its sessions are gated */
 
     /* The time, refreshed by the worker at each batch of input. */
     int64_t now_mono_ns, now_wall_ns;

@@ -236,29 +236,15 @@ int session_init(struct session *session, struct delivery *delivery, uint64_t ci
     session->start_wall_ns = delivery->now_wall_ns;
     atomic_init(&session->last_activity_wall_ns, delivery->now_wall_ns);
 
-    struct session *first = atomic_load_explicit(&delivery->sessions, memory_order_relaxed);
-    atomic_init(&session->next, first);
-    if (first)
-        first->previous = session;
-    atomic_store_explicit(&delivery->sessions, session, memory_order_release);
+    session->slot = ROSTER_NOWHERE;
+    int error = roster_add(&delivery->sessions, session, &session->slot);
     metrics_add(&delivery->cells, METRIC_connections, 1);
     metrics_add(&delivery->cells, METRIC_total_connections, 1);
     counter_add(&delivery_account(delivery, session->account)->connections, 1);
-    if (begin_as_nobody(session) != 0)
+    if (error || begin_as_nobody(session) != 0)
         return ERR_MEMORY;
     schedule_first_tick(session);
     return queue_info(session, false);
-}
-
-static void unlink_session(struct session *session)
-{
-    struct session *next = atomic_load_explicit(&session->next, memory_order_relaxed);
-    if (next)
-        next->previous = session->previous;
-    if (session->previous)
-        atomic_store_explicit(&session->previous->next, next, memory_order_release);
-    else
-        atomic_store_explicit(&session->delivery->sessions, next, memory_order_release);
 }
 
 static void untouch(struct session *session)
@@ -331,7 +317,8 @@ void session_close(struct session *session, enum close_reason reason)
     if (atomic_load_explicit(&session->gated, memory_order_relaxed))
         atomic_fetch_sub_explicit(&delivery->gated, 1, memory_order_relaxed);
     untouch(session);
-    unlink_session(session);
+    if (session->slot != ROSTER_NOWHERE)
+        roster_remove(&delivery->sessions, session->slot);
     log_debug("%s:%u - cid:%llu - Client connection closed: %s", session->ip, session->port,
               (unsigned long long)session->cid, close_reason_text(reason));
 }

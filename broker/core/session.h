@@ -46,7 +46,6 @@ struct session {
     int64_t start_wall_ns, start_mono_ns;
 
     /* Any thread reads, the owner writes. */
-    struct session *_Atomic next; /* the worker's list of sessions */
     struct account
         *_Atomic account; /* set anew by CONNECT only, while there are no subscriptions */
     struct client_info *_Atomic info;
@@ -63,7 +62,6 @@ struct session {
     _Atomic uint64_t dropped_msgs; /* meant for it and lost: drops.h */
 
     /* The owner's. */
-    struct session *previous;
     struct session *next_touched;
     bool connected;  /* CONNECT was accepted */
     bool authorized; /* may do more than CONNECT */
@@ -82,11 +80,13 @@ struct session {
     uint64_t dropped_at_close;
     uint64_t relieve_at_bytes; /* a queue of so much is written out within the turn, if it can be */
     unsigned pings_out;
+    uint32_t slot; /* in the worker's roster, or ROSTER_NOWHERE */
     int64_t ping_sent_ns, last_input_ns, last_ping_in_ns;
     int64_t next_timer_ns; /* monotonic time of the next session_tick; 0: none */
 };
 
-/* In place, zeroed by the caller. Links it into the worker's list and queues the INFO line. 0 or ERR_MEMORY. */
+/* In place, zeroed by the caller. Puts it into the worker's roster and queues the INFO line. 0, or ERR_MEMORY: to be
+ * failed, then closed as any other. */
 MUST_CHECK int session_init(struct session *session, struct delivery *delivery, uint64_t cid,
                             const char *ip, uint16_t port);
 

@@ -257,12 +257,24 @@ static void close_for_shutdown(struct session *session)
     conn_close(session, CLOSE_SHUTDOWN);
 }
 
+static struct session *next_open(struct delivery *receiver, uint32_t *slot)
+{
+    struct session *session;
+    do
+        session = roster_next(&receiver->sessions, slot);
+    while (session && session->close_reason != CLOSE_NONE); /* goes at the end of this turn */
+    return session;
+}
+
+/* Those in front of the slot were closed before, or came since. */
 static void open_close_one(struct mail *mail, struct delivery *receiver)
 {
-    (void)take_order(mail);
-    struct session *session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed);
-    while (session && session->close_reason != CLOSE_NONE) /* goes at the end of this turn */
-        session = atomic_load_explicit(&session->next, memory_order_relaxed);
+    struct worker *worker = take_order(mail);
+    struct session *session = next_open(receiver, &worker->close_slot);
+    if (!session) {
+        worker->close_slot = 0;
+        session = next_open(receiver, &worker->close_slot);
+    }
     if (session)
         session_fail(session, CLOSE_SHUTDOWN);
 }
@@ -275,8 +287,8 @@ void worker_close_one(struct worker *worker)
 static void open_announce(struct mail *mail, struct delivery *receiver)
 {
     (void)take_order(mail);
-    struct session *session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed);
-    for (; session; session = atomic_load_explicit(&session->next, memory_order_relaxed))
+    struct session *session;
+    for (uint32_t slot = 0; (session = roster_next(&receiver->sessions, &slot)) != NULL;)
         session_announce_lame_duck(session);
 }
 
@@ -292,7 +304,7 @@ static void open_stop(struct mail *mail, struct delivery *receiver)
     /* First of all, so that no close has to look for its place in this list. */
     while (session_take_touched(receiver))
         ;
-    while ((session = atomic_load_explicit(&receiver->sessions, memory_order_relaxed)) != NULL)
+    for (uint32_t slot = 0; (session = roster_next(&receiver->sessions, &slot)) != NULL;)
         close_for_shutdown(session);
     uv_stop(&worker->loop);
 }

@@ -27,6 +27,7 @@ struct worker {
     uint64_t mailbox_bytes_max;   /* of any worker's mailbox; fuller, its senders wait */
     _Atomic uint32_t connections; /* assigned to it; the listener chooses the least loaded */
     _Atomic uint64_t turns;       /* of its loop, since the start */
+    uint32_t close_slot;          /* where worker_close_one goes on looking */
     char *read_buffer;
 };
 

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 import socket
 import ssl
@@ -119,7 +120,9 @@ def test_large_answers_and_keep_alive(folder):
             data = b""
             while piece := connection.recv(1 << 16):
                 data += piece
-        assert data.count(b"HTTP/1.1 200 OK\r\n") == 2 and data.count(b'"x' + b"x" * 59) == 2 * 40000
+        assert data.count(b"HTTP/1.1 200 OK\r\n") == 2
+        data = re.sub(rb"\r\n[0-9A-F]+\r\n", b"", data)  # the seams of the chunks
+        assert data.count(b'"x' + b"x" * 59) == 2 * 40000
 
 
 @pytest.mark.parametrize("kind", ["clearwing", "stock"])

@@ -172,11 +172,36 @@ static void verify_match(const struct network *network, const struct match *matc
                 report_failure("a match of %s mixes queue groups", subject);
 }
 
+/* Each worker's roster is the open clients that it has. */
+static void verify_rosters(const struct network *network)
+{
+    for (unsigned i = 0; i < network->broker.worker_count; i++) {
+        const struct roster *roster = &network->broker.deliveries[i]->sessions;
+        uint64_t listed = 0, open = 0;
+        const struct session *session;
+        roster_verify(roster);
+        for (uint32_t slot = 0; (session = roster_next(roster, &slot)) != NULL; listed++)
+            if (!client_of(network->model, session))
+                report_failure("worker %u: its roster has a session that nobody has", i);
+        for (const struct model_client *client = network->model->clients; client;
+             client = client->next) {
+            if (!client->session || client->worker != i)
+                continue;
+            open++;
+            if (roster_at(roster, client->session->slot) != client->session)
+                report_failure("client %llu is not where the roster should have it",
+                               (unsigned long long)client->number);
+        }
+        equal("worker", i, "sessions in the roster", listed, open);
+    }
+}
+
 void verify_structures(const struct network *network, const char *const *subjects, size_t count)
 {
     struct account *account = network->broker.global_account;
     uint64_t subs = 0;
     sublist_verify(account->interest);
+    verify_rosters(network);
     for (struct model_client *client = network->model->clients; client; client = client->next) {
         if (client->session)
             verify_subs(network, client);

@@ -246,6 +246,8 @@ static bool anything_to_do(const struct harness *harness)
 static void verify(struct harness *harness)
 {
     sublist_verify(harness->broker.global_account->interest);
+    for (unsigned i = 0; i < harness->broker.worker_count; i++)
+        roster_verify(&harness->broker.deliveries[i]->sessions);
     uint64_t subs = 0;
     for (struct harness_client *client = harness->clients; client; client = client->next) {
         if (!client->session)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/err.h"
+#include "broker/base/mem.h"
 #include "broker/health.h"
 #include "broker/inspect.h"
 
@@ -94,7 +96,7 @@ static struct inspect_connection connection_at(unsigned n)
         .pending_bytes = n * 2000,
         .in_msgs = n == 0 ? 11 : 0,
         .out_msgs = n == 0 ? 0 : 11,
-        .subscriptions = n == 1 ? 2 : 0,
+        .subscriptions = n == 1 ? 2 + fake_inspect.extra_subscriptions : 0,
         .name = n == 1 ? "sub-1" : "",
         .lang = n == 1 ? "c" : "go",
         .version = n == 1 ? "3.8.2" : "1.20.0",
@@ -124,43 +126,85 @@ static struct inspect_connection closed_connection(void)
     return one;
 }
 
+/* A page of what is there now. cids: 0 is the closed one. */
+struct inspect_connections {
+    uint64_t cids[2048];
+    uint64_t matching, count, next, listed;
+    bool known, begun;
+};
+
+static _Thread_local struct inspect_connections *reading;
+
+static struct inspect_connection by_cid(uint64_t cid, bool closed)
+{
+    return closed ? closed_connection() : connection_at((unsigned)(cid - 4));
+}
+
 /* Knows limit, cid, account and state: what the tests ask for. */
-int inspect_connections(const struct inspect_query *query, struct inspect_page *page,
-                        void (*begin)(void *context), inspect_connection_fn *each, void *context)
+int inspect_connections_open(const struct inspect_query *query, struct inspect_connections **out)
 {
     check(entered);
-    struct inspect_connection found[2048];
-    uint64_t count = 0;
-    for (unsigned n = 0; n < 2 + fake_inspect.extra_connections && query->state != INSPECT_CLOSED;
-         n++)
-        found[count++] = connection_at(n);
-    if (query->state != INSPECT_OPEN)
-        found[count++] = closed_connection();
-    bool known = !query->account || strcmp(query->account, "NOPE") != 0;
-    uint64_t matching = 0, listed = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        listed = matching = 0;
-        for (uint64_t i = 0; i < count && known; i++) {
-            if (query->cid && found[i].cid != query->cid)
-                continue;
-            if (query->account && strcmp(found[i].account, query->account) != 0)
-                continue;
-            if (matching++ < query->offset || listed == query->limit)
-                continue;
-            listed++;
-            if (pass == 1) {
-                struct inspect_connection fresh =
-                    found[i].stop_wall_ns ? found[i] : connection_at((unsigned)(found[i].cid - 4));
-                each(context, &fresh);
-            }
-        }
-        if (pass == 0) {
-            *page = (struct inspect_page){matching, listed, known};
-            if (begin)
-                begin(context);
-        }
+    struct inspect_connections *all = mem_zalloc(sizeof *all);
+    if (!all)
+        return ERR_MEMORY;
+    all->known = !query->account || strcmp(query->account, "NOPE") != 0;
+    unsigned open = query->state == INSPECT_CLOSED ? 0 : 2 + fake_inspect.extra_connections;
+    unsigned count = open + (query->state != INSPECT_OPEN);
+    for (unsigned n = 0; n < count; n++) {
+        struct inspect_connection one = n < open ? connection_at(n) : closed_connection();
+        if (query->account && strcmp(one.account, query->account) != 0)
+            continue;
+        all->matching++;
+        if (query->cid && one.cid != query->cid)
+            continue;
+        if (all->listed++ >= query->offset && all->count < query->limit)
+            all->cids[all->count++] = n < open ? one.cid : 0;
     }
+    all->listed = 0;
+    *out = all;
     return 0;
+}
+
+bool inspect_connections_next(struct inspect_connections *all, const struct inspect_reader *reader)
+{
+    check(entered);
+    struct inspect_page page = {all->matching, all->count, all->known};
+    if (!all->begun)
+        reader->begin(reader->context, &page);
+    all->begun = true;
+    enum inspect_verdict verdict = INSPECT_NEXT;
+    while (verdict == INSPECT_NEXT && all->next < all->count) {
+        uint64_t cid = all->cids[all->next];
+        struct inspect_connection one = by_cid(cid, cid == 0);
+        one.continued = all->listed > 0;
+        reading = all;
+        verdict = reader->each(reader->context, &one);
+        if (verdict == INSPECT_AGAIN)
+            break;
+        all->next++;
+        all->listed = 0;
+    }
+    return all->next < all->count;
+}
+
+size_t inspect_connections_bytes(const struct inspect_connections *connections)
+{
+    return sizeof *connections;
+}
+
+void inspect_connections_close(struct inspect_connections **connections)
+{
+    mem_free(*connections);
+    *connections = NULL;
+}
+
+void inspect_connections_walk(inspect_connection_fn *each, void *context)
+{
+    check(entered);
+    for (unsigned n = 0; n < 2 + fake_inspect.extra_connections; n++) {
+        struct inspect_connection one = connection_at(n);
+        each(context, &one);
+    }
 }
 
 static const struct inspect_subscription subscriptions[] = {
@@ -169,11 +213,15 @@ static const struct inspect_subscription subscriptions[] = {
     {"$G", {"x.\"y", 4}, {"", 0}, {"s\x01", 2}, 0, 0, 4},
 };
 
-void inspect_connection_subscriptions(const struct inspect_connection *connection,
-                                      inspect_subscription_fn *each, void *context)
+/* Of the one being read. */
+bool inspect_connections_subscriptions(const struct inspect_connection *connection,
+                                       inspect_subscription_fn *each, void *context)
 {
-    for (size_t i = 0; i < connection->subscriptions; i++)
-        each(context, &subscriptions[i]);
+    struct inspect_connections *all = reading;
+    while (all->listed < connection->subscriptions)
+        if (!each(context, &subscriptions[all->listed++ % array_length(subscriptions)]))
+            return false;
+    return true;
 }
 
 void inspect_subscription_statistics(const char *account, struct inspect_subscriptions *out)
@@ -182,19 +230,31 @@ void inspect_subscription_statistics(const char *account, struct inspect_subscri
     *out = (struct inspect_subscriptions){45, 9, 46, 1, 10, 0, 1, 7.0 / 9};
 }
 
-uint64_t inspect_subscriptions_list(const char *account, const char *test, uint64_t offset,
-                                    uint64_t limit, inspect_subscription_fn *each, void *context)
+uint64_t inspect_subscriptions_count(const char *account, const char *test)
 {
     (void)test;
-    uint64_t total = 0;
-    for (size_t i = 0; i < array_length(subscriptions); i++) {
-        if (account && strcmp(account, subscriptions[i].account) != 0)
+    uint64_t count = 0;
+    for (size_t i = 0; i < array_length(subscriptions); i++)
+        count += !account || strcmp(account, subscriptions[i].account) == 0;
+    return count;
+}
+
+bool inspect_subscriptions_next(struct inspect_subscription_cursor *cursor,
+                                inspect_subscription_fn *each, void *context)
+{
+    while (cursor->limit > 0 && cursor->slot < array_length(subscriptions)) {
+        const struct inspect_subscription *one = &subscriptions[cursor->slot++];
+        if (cursor->account && strcmp(cursor->account, one->account) != 0)
             continue;
-        if (total >= offset && total - offset < limit)
-            each(context, &subscriptions[i]);
-        total++;
+        if (cursor->offset > 0) {
+            cursor->offset--;
+            continue;
+        }
+        cursor->limit--;
+        if (!each(context, one))
+            return true;
     }
-    return total;
+    return false;
 }
 
 bool inspect_subject_is_literal(const char *text)

@@ -11,9 +11,10 @@
 
 struct fake_inspect {
     _Atomic bool ready;
-    _Atomic unsigned unwell;            /* a bit for each health check that fails */
-    _Atomic int readers;                /* threads that entered and did not leave */
-    _Atomic unsigned extra_connections; /* open ones beyond the two */
+    _Atomic unsigned unwell;              /* a bit for each health check that fails */
+    _Atomic int readers;                  /* threads that entered and did not leave */
+    _Atomic unsigned extra_connections;   /* open ones beyond the two */
+    _Atomic unsigned extra_subscriptions; /* of the second connection */
 };
 
 extern struct fake_inspect fake_inspect;

@@ -23,84 +23,12 @@
 #include "monitor/query.h"
 #include "monitor/values.h"
 #include "tests/unit/fake_inspect.h"
-
-struct reply {
-    int status;
-    char *head; /* status line and headers */
-    char *body;
-    size_t len;
-    char *all;
-};
-
-static struct monitor *start(const char *base_path, unsigned connections_max)
-{
-    struct monitor *monitor = NULL;
-    char error[256];
-    const struct monitor_options options = {.host = "127.0.0.1",
-                                            .base_path = base_path,
-                                            .connections_max = connections_max,
-                                            .idle_timeout_s = 1};
-    int status = monitor_start(&options, &monitor, error, sizeof error);
-    if (status != 0)
-        fail_msg("%s", error);
-    assert_true(monitor_port(monitor) > 0);
-    return monitor;
-}
-
-static int dial(const struct monitor *monitor)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)monitor_port(monitor))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-/* Sends the bytes and reads until the server closes. */
-static struct reply talk(const struct monitor *monitor, const char *bytes, size_t len)
-{
-    int fd = dial(monitor);
-    assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
-    struct reply reply = {.all = calloc(1, 1)};
-    size_t have = 0;
-    for (;;) {
-        char piece[65536];
-        ssize_t got = recv(fd, piece, sizeof piece, 0);
-        if (got <= 0)
-            break;
-        reply.all = realloc(reply.all, have + (size_t)got + 1);
-        memcpy(reply.all + have, piece, (size_t)got);
-        have += (size_t)got;
-        reply.all[have] = '\0';
-    }
-    close(fd);
-    char *end = strstr(reply.all, "\r\n\r\n");
-    if (end && sscanf(reply.all, "HTTP/1.%*d %d", &reply.status) == 1) {
-        *end = '\0';
-        reply.head = reply.all;
-        reply.body = end + 4;
-        reply.len = have - (size_t)(reply.body - reply.all);
-    }
-    return reply;
-}
-
-static struct reply ask(const struct monitor *monitor, const char *method, const char *target,
-                        const char *header)
-{
-    char request[4096];
-    int len = snprintf(request, sizeof request,
-                       "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, target,
-                       header);
-    struct reply reply = talk(monitor, request, (size_t)len);
-    assert_non_null(reply.head);
-    return reply;
-}
+#include "tests/unit/monitor_client.h"
 
 static void assert_answer(const struct monitor *monitor, const char *target, int status,
                           const char *body)
 {
-    struct reply reply = ask(monitor, "GET", target, "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", target, "");
     assert_string_equal(reply.body, body);
     assert_int_equal(reply.status, status);
     free(reply.all);
@@ -109,7 +37,7 @@ static void assert_answer(const struct monitor *monitor, const char *target, int
 static void assert_in(const struct monitor *monitor, const char *target, const char *part,
                       bool there)
 {
-    struct reply reply = ask(monitor, "GET", target, "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", target, "");
     if ((strstr(reply.body, part) != NULL) != there)
         fail_msg("%s: \"%s\" should %sbe in\n%s", target, part, there ? "" : "not ", reply.body);
     free(reply.all);
@@ -159,7 +87,7 @@ static void connz_variants(void **state)
     struct monitor *monitor = *state;
     assert_answer(monitor, "/connz?cid=99", 200,
                   IDENTITY
-                  "  \"num_connections\": 0,\n  \"total\": 0,\n  \"offset\": 0,\n  \"limit\": 1,\n"
+                  "  \"num_connections\": 0,\n  \"total\": 2,\n  \"offset\": 0,\n  \"limit\": 1,\n"
                   "  \"connections\": []\n}");
     assert_answer(
         monitor, "/connz?acc=NOPE", 200,
@@ -384,7 +312,7 @@ static void account_documents(void **state)
 static void varz_document(void **state)
 {
     struct monitor *monitor = *state;
-    struct reply reply = ask(monitor, "GET", "/varz", "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", "/varz", "");
     static const char *const parts[] = {
         "{\n  \"server_id\": \"" FAKE_SERVER_ID
         "\",\n  \"server_name\": \"fake \\u003c\\u0026\\u003e \\ufffd\",\n"
@@ -428,9 +356,10 @@ static void varz_document(void **state)
 static void table_is_everywhere(void **state)
 {
     struct monitor *monitor = *state;
-    struct reply varz = ask(monitor, "GET", "/varz", ""), subsz = ask(monitor, "GET", "/subsz", ""),
-                 connz = ask(monitor, "GET", "/connz?state=closed", ""),
-                 metrics = ask(monitor, "GET", "/metrics", "");
+    struct monitor_reply varz = monitor_client_ask(monitor, "GET", "/varz", ""),
+                         subsz = monitor_client_ask(monitor, "GET", "/subsz", ""),
+                         connz = monitor_client_ask(monitor, "GET", "/connz?state=closed", ""),
+                         metrics = monitor_client_ask(monitor, "GET", "/metrics", "");
     for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         const struct metric_descriptor *row = &metric_descriptors[id];
         const char *document = row->source == METRIC_SOURCE_SUBS   ? subsz.body
@@ -458,7 +387,7 @@ static void table_is_everywhere(void **state)
 static void metrics_text(void **state)
 {
     struct monitor *monitor = *state;
-    struct reply reply = ask(monitor, "GET", "/metrics", "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", "/metrics", "");
     static const char *const parts[] = {
         FAKE_SERIES("nats_server_cpu_usage_cores", "0.125\n"),
         FAKE_SERIES("nats_server_write_deadline_seconds", "10\n"),
@@ -477,8 +406,8 @@ static void metrics_text(void **state)
     assert_non_null(strstr(reply.head, "Content-Type: text/plain; version=0.0.4"));
     assert_null(strstr(reply.body, "cid="));
     free(reply.all);
-    reply =
-        ask(monitor, "GET", "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
+    reply = monitor_client_ask(monitor, "GET", "/metrics",
+                               "Accept: application/openmetrics-text;version=1.0.0\r\n");
     assert_non_null(strstr(reply.head, "Content-Type: application/openmetrics-text"));
     assert_string_equal(reply.body + reply.len - 6, "# EOF\n");
     assert_non_null(strstr(reply.body, "# TYPE nats_connections_rtt_seconds gaugehistogram\n"));
@@ -511,7 +440,7 @@ static void metrics_are_bounded(void **state)
 {
     struct monitor *monitor = *state;
     fake_inspect.extra_connections = 1000;
-    struct reply reply = ask(monitor, "GET", "/metrics", "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", "/metrics", "");
     fake_inspect.extra_connections = 0;
     unsigned series = 0;
     for (char *at = reply.body; (at = strstr(at, "\nnats_connections_by_library{")); at++)
@@ -524,29 +453,29 @@ static void metrics_are_bounded(void **state)
 static void http_answers(void **state)
 {
     struct monitor *monitor = *state;
-    struct reply reply = ask(monitor, "GET", "/varz/", "");
+    struct monitor_reply reply = monitor_client_ask(monitor, "GET", "/varz/", "");
     assert_int_equal(reply.status, 404);
     assert_string_equal(reply.body, "404 page not found\n");
     assert_non_null(strstr(reply.head, "X-Content-Type-Options: nosniff"));
     assert_non_null(strstr(reply.head, "Content-Type: text/plain; charset=utf-8"));
     free(reply.all);
-    reply = ask(monitor, "GET", "/a/../healthz?x=<y>&b=c", "");
+    reply = monitor_client_ask(monitor, "GET", "/a/../healthz?x=<y>&b=c", "");
     assert_int_equal(reply.status, 301);
     if (!strstr(reply.head, "Location: /healthz?x=<y>&b=c"))
         fail_msg("no such Location in %s", reply.head);
     assert_string_equal(reply.body,
                         "<a href=\"/healthz?x=&lt;y&gt;&amp;b=c\">Moved Permanently</a>.\n\n");
     free(reply.all);
-    reply = ask(monitor, "POST", "//varz", "Content-Length: 0\r\n");
+    reply = monitor_client_ask(monitor, "POST", "//varz", "Content-Length: 0\r\n");
     assert_int_equal(reply.status, 301);
     assert_string_equal(reply.body, "");
     free(reply.all);
-    reply = ask(monitor, "GET", "/h%65althz?callback=a%3Cb", "");
+    reply = monitor_client_ask(monitor, "GET", "/h%65althz?callback=a%3Cb", "");
     assert_string_equal(reply.body, "a<b({\"status\":\"ok\"})");
     assert_non_null(strstr(reply.head, "Content-Type: application/javascript\r\n"));
     assert_null(strstr(reply.head, "Access-Control-Allow-Origin"));
     free(reply.all);
-    reply = ask(monitor, "HEAD", "/healthz", "");
+    reply = monitor_client_ask(monitor, "HEAD", "/healthz", "");
     assert_int_equal(reply.status, 200);
     assert_non_null(strstr(reply.head, "Content-Length: 15"));
     assert_non_null(strstr(reply.head, "Access-Control-Allow-Origin: *"));
@@ -554,12 +483,12 @@ static void http_answers(void **state)
     free(reply.all);
     static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"};
     for (size_t i = 0; i < array_length(methods); i++) {
-        reply = ask(monitor, methods[i], "/healthz", "Content-Length: 0\r\n");
+        reply = monitor_client_ask(monitor, methods[i], "/healthz", "Content-Length: 0\r\n");
         assert_string_equal(reply.body, "{\"status\":\"ok\"}");
         free(reply.all);
     }
     static const char body[] = "POST http://any/healthz HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello";
-    reply = talk(monitor, body, sizeof body - 1);
+    reply = monitor_client_talk(monitor, body, sizeof body - 1);
     assert_string_equal(reply.body, "{\"status\":\"ok\"}");
     free(reply.all);
 }
@@ -568,14 +497,14 @@ static void hostile_bytes(void **state)
 {
     struct monitor *monitor = *state;
     static const char garbage[] = "\x16\x03\x01\x02\x00\x01\x00garbage\r\n\r\n";
-    struct reply reply = talk(monitor, garbage, sizeof garbage - 1);
+    struct monitor_reply reply = monitor_client_talk(monitor, garbage, sizeof garbage - 1);
     assert_int_not_equal(reply.status, 200);
     free(reply.all);
     size_t len = 200000;
     char *line = malloc(len);
     memset(line, 'a', len);
     memcpy(line, "GET /", 5);
-    int fd = dial(monitor);
+    int fd = monitor_client_dial(monitor);
     while (send(fd, line, len, MSG_NOSIGNAL) > 0) /* until it cuts us off */
         ;
     close(fd);
@@ -587,10 +516,10 @@ static void hostile_bytes(void **state)
 static void more_connections_than_allowed(void **state)
 {
     (void)state;
-    struct monitor *monitor = start(NULL, 4);
+    struct monitor *monitor = monitor_client_start(NULL, 4);
     int idle[32];
     for (size_t i = 0; i < array_length(idle); i++)
-        idle[i] = dial(monitor);
+        idle[i] = monitor_client_dial(monitor);
     assert_answer(monitor, "/healthz", 200, "{\"status\":\"ok\"}");
     for (size_t i = 0; i < array_length(idle); i++)
         close(idle[i]);
@@ -606,8 +535,8 @@ static void *stop_later(void *argument)
 static void stops_with_open_connections(void **state)
 {
     (void)state;
-    struct monitor *monitor = start(NULL, 0);
-    int fd = dial(monitor);
+    struct monitor *monitor = monitor_client_start(NULL, 0);
+    int fd = monitor_client_dial(monitor);
     assert_int_equal(send(fd, "GET /varz HTTP/1.1\r\nHost: x\r\n\r\n", 31, 0), 31);
     char byte;
     assert_int_equal(recv(fd, &byte, 1, 0), 1);
@@ -624,7 +553,7 @@ static void stops_with_open_connections(void **state)
 static void base_path(void **state)
 {
     (void)state;
-    struct monitor *monitor = start("mon//x/", 0);
+    struct monitor *monitor = monitor_client_start("mon//x/", 0);
     assert_answer(monitor, "/mon/x/healthz", 200, "{\"status\":\"ok\"}");
     assert_answer(monitor, "/healthz", 404, "404 page not found\n");
     assert_answer(monitor, "/mon/x/", 404, "404 page not found\n");
@@ -684,10 +613,10 @@ static void answer_out_of_memory(void **state)
         char request[128];
         int len = snprintf(request, sizeof request,
                            "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", targets[i]);
-        struct reply whole = talk(monitor, request, (size_t)len);
+        struct monitor_reply whole = monitor_client_talk(monitor, request, (size_t)len);
         for (uint64_t n = 1; n < 40; n++) {
             mem_fail_at(n);
-            struct reply reply = talk(monitor, request, (size_t)len);
+            struct monitor_reply reply = monitor_client_talk(monitor, request, (size_t)len);
             mem_fail_at(0);
             if (reply.status == 200 && i != 1)
                 assert_string_equal(reply.body, whole.body);
@@ -699,22 +628,10 @@ static void answer_out_of_memory(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    *state = start(NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct monitor *monitor = *state;
-    monitor_stop(&monitor);
-    return fake_inspect.readers;
-}
-
 int main(void)
 {
-#define WITH_MONITOR(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define WITH_MONITOR(function)                                                                     \
+    cmocka_unit_test_setup_teardown(function, monitor_client_setup, monitor_client_teardown)
     const struct CMUnitTest tests[] = {
         WITH_MONITOR(connz_document),
         WITH_MONITOR(connz_variants),
