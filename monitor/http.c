@@ -315,10 +315,12 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
         request_error(request, 503, "the answer is too large: use limit and offset");
 }
 
-/* Packs the answer if it is worth it and the reader takes it; without memory it goes out as it is. */
+/* Packs the answer if it is worth it, whole, and the reader takes it; without memory it goes out as it is. */
 static void pack(struct monitor *monitor, struct exchange *exchange)
 {
     struct request *request = &exchange->request;
+    if (request->stream.next)
+        return;
     exchange->varies = request->body.len >= GZIP_FROM_BYTES;
     if (!exchange->varies || !exchange->accepts_gzip)
         return;
