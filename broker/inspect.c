@@ -151,6 +151,11 @@ void inspect_server(struct inspect_server *out)
     sum_workers(out);
 }
 
+void inspect_identity(struct inspect_identity *out)
+{
+    *out = (struct inspect_identity){broker->server_id, broker->server_name, broker->options->host};
+}
+
 /* ---- subscriptions ---- */
 
 static void add_statistics(const struct account *account, struct inspect_subscriptions *out,
@@ -172,6 +177,14 @@ static void add_statistics(const struct account *account, struct inspect_subscri
     }
 }
 
+static void end_statistics(struct inspect_subscriptions *out, uint64_t hits, uint64_t fanout)
+{
+    if (out->num_matches > 0)
+        out->cache_hit_rate = (double)hits / (double)out->num_matches;
+    if (out->num_cache > 0)
+        out->avg_fanout = (double)fanout / (double)out->num_cache;
+}
+
 void inspect_subscription_statistics(const char *account, struct inspect_subscriptions *out)
 {
     *out = (struct inspect_subscriptions){0};
@@ -179,10 +192,7 @@ void inspect_subscription_statistics(const char *account, struct inspect_subscri
     for (unsigned i = 0; i < broker->account_count; i++)
         if (!account || strcmp(account, broker->accounts[i]->name) == 0)
             add_statistics(broker->accounts[i], out, &hits, &fanout);
-    if (out->num_matches > 0)
-        out->cache_hit_rate = (double)hits / (double)out->num_matches;
-    if (out->num_cache > 0)
-        out->avg_fanout = (double)fanout / (double)out->num_cache;
+    end_statistics(out, hits, fanout);
 }
 
 bool inspect_subject_is_literal(const char *text)
@@ -206,7 +216,9 @@ static void describe_account(const struct account *account, struct inspect_accou
         out->out_bytes += read_relaxed(part->out_bytes);
         out->slow_consumers += read_relaxed(part->slow_consumers);
     }
-    inspect_subscription_statistics(account->name, &out->statistics);
+    uint64_t hits = 0, fanout = 0;
+    add_statistics(account, &out->statistics, &hits, &fanout);
+    end_statistics(&out->statistics, hits, fanout);
     out->subscriptions = out->statistics.num_subscriptions;
 }
 
@@ -222,4 +234,24 @@ unsigned inspect_accounts(const char *name, inspect_account_fn *each, void *cont
         called++;
     }
     return called;
+}
+
+bool inspect_account_is_used(const char *name)
+{
+    const struct account *account = broker_account(broker, name);
+    for (unsigned i = 0; account && i < account->worker_count; i++)
+        if (read_relaxed(account->workers[i]->connections) > 0)
+            return true;
+    return false;
+}
+
+void inspect_account_imports(const struct inspect_account *account, inspect_import_fn *each,
+                             void *context)
+{
+    struct system_import import;
+    for (size_t n = 0; !account->is_system && system_import(n, account->name, &import); n++) {
+        struct inspect_import found = {import.subject, import.to, broker->system_account->name,
+                                       import.shares_client};
+        each(context, &found);
+    }
 }

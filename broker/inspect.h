@@ -37,6 +37,13 @@ struct inspect_server {
 
 void inspect_server(struct inspect_server *out);
 
+/* The part of it that never changes, for little. */
+struct inspect_identity {
+    const char *server_id, *server_name, *host;
+};
+
+void inspect_identity(struct inspect_identity *out);
+
 /* Ready for clients: listening, and not shutting down. */
 bool inspect_ready(void);
 
@@ -57,7 +64,7 @@ enum inspect_sort {
     INSPECT_SORT_RTT
 };
 
-enum inspect_state { INSPECT_OPEN, INSPECT_CLOSED, INSPECT_ALL };
+enum inspect_state { INSPECT_OPEN, INSPECT_CLOSED, INSPECT_ALL, INSPECT_NONE };
 
 struct inspect_query {
     enum inspect_sort sort;
@@ -178,6 +185,10 @@ bool inspect_subscriptions_next(struct inspect_subscription_cursor *cursor,
 /* Whether text can be published to: no empty token, no wildcard token. */
 bool inspect_subject_is_literal(const char *text);
 
+/* How many of an account's subscriptions get what is published to the subject; for one with wildcards, how many are to nothing
+ * that it does not cover. queue: only those of this queue; len 0: any. An unknown account has none. */
+uint64_t inspect_subscribers(const char *account, struct span subject, struct span queue);
+
 struct inspect_account {
     const char *name;
     bool is_system;
@@ -191,5 +202,21 @@ typedef void inspect_account_fn(void *context, const struct inspect_account *acc
 
 /* Calls each for all accounts, or only for the named one. Returns how many were called. */
 unsigned inspect_accounts(const char *name, inspect_account_fn *each, void *context);
+
+/* Whether somebody is connected to it. */
+bool inspect_account_is_used(const char *name);
+
+/* A service of the system account that an account may ask, about itself. */
+struct inspect_import {
+    const char *subject; /* what the account publishes to */
+    const char *to;      /* whose place that takes */
+    const char *system_account;
+    bool shares_client; /* the service learns who asks */
+};
+
+typedef void inspect_import_fn(void *context, const struct inspect_import *import);
+
+void inspect_account_imports(const struct inspect_account *account, inspect_import_fn *each,
+                             void *context);
 
 #endif

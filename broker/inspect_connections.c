@@ -320,9 +320,9 @@ int inspect_connections_open(const struct inspect_query *query, struct inspect_c
     all->now = clock_wall_ns();
     all->account_known = !query->account || broker_account(inspect_broker(), query->account);
     struct collector collector = {all, query};
-    if (query->state != INSPECT_CLOSED)
+    if (query->state == INSPECT_OPEN || query->state == INSPECT_ALL)
         walk(all->now, collect, &collector);
-    if (query->state != INSPECT_OPEN)
+    if (query->state == INSPECT_CLOSED || query->state == INSPECT_ALL)
         collect_closed(all, query);
     if (all->failed) {
         inspect_connections_close(&all);

@@ -180,3 +180,41 @@ bool inspect_subscriptions_next(struct inspect_subscription_cursor *cursor,
     rcu_leave();
     return enough && cursor->limit > 0;
 }
+
+/* ---- counting ---- */
+
+/* A pattern with wildcards is asked what it covers: all that the subscription may get. */
+static bool is_subscriber(struct span subscribed, struct span subject, bool literal)
+{
+    return literal ? subject_matches(subscribed, subject) : subject_covers(subject, subscribed);
+}
+
+static uint64_t count_subscribers(const struct session *session, struct span subject,
+                                  struct span queue)
+{
+    bool literal = !subject_has_wildcard(subject);
+    uint64_t count = 0;
+    for (const struct sub *sub = first_of(session); sub; sub = inspect_subscriptions_after(sub))
+        count += is_subscriber(sub_subject(sub), subject, literal) &&
+                 (queue.len == 0 || span_equal(sub_queue(sub), queue));
+    return count;
+}
+
+uint64_t inspect_subscribers(const char *account, struct span subject, struct span queue)
+{
+    const struct broker *broker = inspect_broker();
+    uint64_t count = 0;
+    for (unsigned worker = 0; worker < broker->worker_count; worker++) {
+        const struct roster *roster = &broker->deliveries[worker]->sessions;
+        const struct session *session;
+        uint32_t next = 0;
+        do {
+            rcu_enter();
+            for (int i = 0; i < INSPECT_SECTION && (session = roster_next(roster, &next)); i++)
+                if (strcmp(account, session->account->name) == 0)
+                    count += count_subscribers(session, subject, queue);
+            rcu_leave();
+        } while (session);
+    }
+    return count;
+}

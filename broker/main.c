@@ -45,7 +45,7 @@ struct server {
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, reopen, hangup, leave;
     struct lame_duck lame_duck;
-    uv_timer_t sampler;
+    uv_timer_t sampler, services;
     bool ready; /* was: clients may be there */
 };
 
@@ -168,6 +168,12 @@ static void on_sample(uv_timer_t *timer)
     trim_when_quiet(timer->data);
 }
 
+static void on_services(uv_timer_t *timer)
+{
+    int64_t wait_ns = services_tick(clock_mono_ns());
+    uv_timer_start(timer, on_services, (uint64_t)(wait_ns / NS_PER_MS) + 1, 0);
+}
+
 /* ---- start ---- */
 
 static unsigned worker_count(const struct options *options)
@@ -254,6 +260,7 @@ static int start_monitor(struct server *server)
     if (monitor_start(&wanted, &server->monitor, error, sizeof error) != 0)
         return fail("Can't start monitoring: %s", error);
     server->broker.http_port = monitor_port(server->monitor);
+    services_set_counts(monitor_counts(server->monitor));
     log_info("Starting %s monitor on %s:%d", https ? "https" : "http", host,
              server->broker.http_port);
     return 0;
@@ -387,9 +394,9 @@ static void stop(struct server *server)
     listener_close(&server->listener);
     if (server->ready)
         services_tell_shutdown();
-    monitor_stop(&server->monitor);
     system_queue_close();
     services_stop();
+    monitor_stop(&server->monitor);
     health_set(NULL, NULL);
     stop_workers(server);
     if (server->options.ports_file_dir)
@@ -418,6 +425,8 @@ int main(int argc, char **argv)
         uv_timer_init(&server.loop, &server.sampler);
         server.sampler.data = &server;
         uv_timer_start(&server.sampler, on_sample, 0, 1000);
+        uv_timer_init(&server.loop, &server.services);
+        on_services(&server.services);
         uv_run(&server.loop, UV_RUN_DEFAULT);
         log_info("Initiating Shutdown...");
     }

@@ -1,6 +1,8 @@
 /* The documents of what this server does not have (routes, gateways, leaf nodes, JetStream, Raft,
  * queues between its parts): the same shape, names and argument errors as nats-server's, and truthfully
  * empty. */
+#include "monitor/absent.h"
+
 #include <strings.h>
 
 #include "broker/inspect.h"
@@ -27,18 +29,31 @@ static bool subs_is_readable(struct request *request)
            request_bool(request, "subs", &ignored);
 }
 
-static struct json_writer *begin(struct request *request, struct inspect_server *server)
+/* Answers with a document that no argument changes. */
+static void answer(struct request *request, void (*write)(struct json_writer *json))
 {
-    inspect_server(server);
-    struct json_writer *json = request_json(request, ABSENT_INDENT);
-    json_write_object(json, NULL);
-    return json;
+    write(request_json(request, ABSENT_INDENT));
+    request_json_end(request);
 }
 
-static void finish(struct request *request)
+static struct inspect_server begin(struct json_writer *json)
 {
-    json_write_end(&request->json);
-    request_json_end(request);
+    struct inspect_server server;
+    inspect_server(&server);
+    json_write_object(json, NULL);
+    return server;
+}
+
+void absent_write_routez(struct json_writer *json)
+{
+    struct inspect_server server = begin(json);
+    json_write_text(json, "server_id", server.server_id);
+    json_write_text(json, "server_name", server.server_name);
+    json_write_time(json, "now", server.now_wall_ns);
+    json_write_unsigned(json, "num_routes", 0);
+    json_write_array(json, "routes");
+    json_write_end(json);
+    json_write_end(json);
 }
 
 void absent_routez(struct request *request)
@@ -46,44 +61,42 @@ void absent_routez(struct request *request)
     if (!subs_is_readable(request))
         return;
     request_count(request);
-    struct inspect_server server;
-    struct json_writer *json = begin(request, &server);
-    json_write_text(json, "server_id", server.server_id);
-    json_write_text(json, "server_name", server.server_name);
-    json_write_time(json, "now", server.now_wall_ns);
-    json_write_unsigned(json, "num_routes", 0);
-    json_write_array(json, "routes");
-    json_write_end(json);
-    finish(request);
+    answer(request, absent_write_routez);
 }
 
-void absent_gatewayz(struct request *request)
+void absent_write_gatewayz(struct json_writer *json)
 {
-    static const char *const names[] = {"accs"};
-    if (!subs_is_readable(request) || !booleans_are_readable(request, names, array_length(names)))
-        return;
-    struct inspect_server server;
-    struct json_writer *json = begin(request, &server);
+    struct inspect_server server = begin(json);
     request_json_identity(json, server.server_id, server.now_wall_ns);
     json_write_object(json, "outbound_gateways");
     json_write_end(json);
     json_write_object(json, "inbound_gateways");
     json_write_end(json);
-    finish(request);
+    json_write_end(json);
+}
+
+void absent_gatewayz(struct request *request)
+{
+    static const char *const names[] = {"accs"};
+    if (subs_is_readable(request) && booleans_are_readable(request, names, array_length(names)))
+        answer(request, absent_write_gatewayz);
+}
+
+void absent_write_leafz(struct json_writer *json)
+{
+    struct inspect_server server = begin(json);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
+    json_write_unsigned(json, "leafnodes", 0);
+    json_write_array(json, "leafs");
+    json_write_end(json);
+    json_write_end(json);
 }
 
 void absent_leafz(struct request *request)
 {
     static const char *const names[] = {"subs"};
-    if (!booleans_are_readable(request, names, array_length(names)))
-        return;
-    struct inspect_server server;
-    struct json_writer *json = begin(request, &server);
-    request_json_identity(json, server.server_id, server.now_wall_ns);
-    json_write_unsigned(json, "leafnodes", 0);
-    json_write_array(json, "leafs");
-    json_write_end(json);
-    finish(request);
+    if (booleans_are_readable(request, names, array_length(names)))
+        answer(request, absent_write_leafz);
 }
 
 static void write_zeros(struct json_writer *json, const char *const *keys, size_t count)
@@ -92,29 +105,14 @@ static void write_zeros(struct json_writer *json, const char *const *keys, size_
         json_write_unsigned(json, keys[i], 0);
 }
 
-void absent_jsz(struct request *request)
+void absent_write_jsz(struct json_writer *json)
 {
-    static const char *const names[] = {"accounts", "streams", "consumers", "direct-consumers",
-                                        "config"};
-    static const char *const more_names[] = {"raft", "stream-leader-only"};
     static const char *const limits[] = {"max_memory", "max_storage"};
     static const char *const usage[] = {"memory",           "storage",  "reserved_memory",
                                         "reserved_storage", "accounts", "ha_assets"};
     static const char *const requests[] = {"level", "total", "errors"};
     static const char *const content[] = {"streams", "consumers", "messages", "bytes", "total"};
-    uint64_t offset, limit;
-    bool leader_only;
-    if (!booleans_are_readable(request, names, array_length(names)) ||
-        !request_page(request, &offset, &limit) ||
-        !request_bool(request, "leader-only", &leader_only) ||
-        !booleans_are_readable(request, more_names, array_length(more_names)))
-        return;
-    if (leader_only) {
-        request_error(request, 400, "filtered response: not leader");
-        return;
-    }
-    struct inspect_server server;
-    struct json_writer *json = begin(request, &server);
+    struct inspect_server server = begin(json);
     request_json_identity(json, server.server_id, server.now_wall_ns);
     json_write_bool(json, "disabled", true);
     json_write_object(json, "config");
@@ -125,7 +123,25 @@ void absent_jsz(struct request *request)
     write_zeros(json, requests, array_length(requests));
     json_write_end(json);
     write_zeros(json, content, array_length(content));
-    finish(request);
+    json_write_end(json);
+}
+
+void absent_jsz(struct request *request)
+{
+    static const char *const names[] = {"accounts", "streams", "consumers", "direct-consumers",
+                                        "config"};
+    static const char *const more_names[] = {"raft", "stream-leader-only"};
+    uint64_t offset, limit;
+    bool leader_only;
+    if (!booleans_are_readable(request, names, array_length(names)) ||
+        !request_page(request, &offset, &limit) ||
+        !request_bool(request, "leader-only", &leader_only) ||
+        !booleans_are_readable(request, more_names, array_length(more_names)))
+        return;
+    if (leader_only)
+        request_error(request, 400, "filtered response: not leader");
+    else
+        answer(request, absent_write_jsz);
 }
 
 void absent_raftz(struct request *request)

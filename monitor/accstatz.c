@@ -1,12 +1,15 @@
 /* /accstatz: connections and traffic of each account. `sent` is what the server delivered to the
  * account's clients, `received` what they published. Accounts that nobody is connected to are
  * listed only with unused=1. */
+#include "monitor/accstatz.h"
+
 #include "broker/inspect.h"
 #include "monitor/request.h"
 
 struct listing {
     struct json_writer *json;
-    bool unused;
+    const struct accstatz_options *options;
+    unsigned listed;
 };
 
 /* Left open. */
@@ -30,13 +33,8 @@ static void write_all_traffic(struct json_writer *json, const char *key, uint64_
     json_write_end(json);
 }
 
-static void write_one(void *context, const struct inspect_account *account)
+void accstatz_write_fields(const struct inspect_account *account, struct json_writer *json)
 {
-    struct listing *listing = context;
-    struct json_writer *json = listing->json;
-    if (!listing->unused && account->connections == 0)
-        return;
-    json_write_object(json, NULL);
     json_write_text(json, "acc", account->name);
     json_write_text(json, "name", account->name);
     json_write_unsigned(json, "conns", account->connections);
@@ -46,22 +44,41 @@ static void write_one(void *context, const struct inspect_account *account)
     write_all_traffic(json, "sent", account->out_msgs, account->out_bytes);
     write_all_traffic(json, "received", account->in_msgs, account->in_bytes);
     json_write_unsigned(json, "slow_consumers", account->slow_consumers);
+}
+
+static void write_one(void *context, const struct inspect_account *account)
+{
+    struct listing *listing = context;
+    if (!listing->options->unused && account->connections == 0)
+        return;
+    json_write_object(listing->json, NULL);
+    accstatz_write_fields(account, listing->json);
+    json_write_end(listing->json);
+    listing->listed++;
+}
+
+unsigned accstatz_write(const struct accstatz_options *options, struct json_writer *json)
+{
+    struct listing listing = {json, options, 0};
+    struct inspect_server server;
+    inspect_server(&server);
+    json_write_object(json, NULL);
+    request_json_identity(json, server.server_id, server.now_wall_ns);
+    json_write_array(json, "account_statz");
+    if (options->account_count == 0)
+        inspect_accounts(NULL, write_one, &listing);
+    for (size_t i = 0; i < options->account_count; i++)
+        inspect_accounts(options->accounts[i], write_one, &listing);
     json_write_end(json);
+    json_write_end(json);
+    return listing.listed;
 }
 
 void accstatz_answer(struct request *request)
 {
-    struct listing listing;
-    if (!request_bool(request, "unused", &listing.unused))
+    struct accstatz_options options = {0};
+    if (!request_bool(request, "unused", &options.unused))
         return;
-    struct inspect_server server;
-    inspect_server(&server);
-    listing.json = request_json(request, 2);
-    json_write_object(listing.json, NULL);
-    request_json_identity(listing.json, server.server_id, server.now_wall_ns);
-    json_write_array(listing.json, "account_statz");
-    inspect_accounts(NULL, write_one, &listing);
-    json_write_end(listing.json);
-    json_write_end(listing.json);
+    accstatz_write(&options, request_json(request, 2));
     request_json_end(request);
 }

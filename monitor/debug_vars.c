@@ -1,6 +1,8 @@
 /* /debug/vars: what Go's expvar tells of a program, as far as there is such a thing here. The command line is the kernel's copy,
  * in which the start has overwritten the secrets. Of Go's memory statistics those stand here that have a true value for
  * a program whose memory is nobody's to collect. */
+#include "monitor/debug_vars.h"
+
 #include <stdio.h>
 
 #include "broker/base/mem.h"
@@ -39,12 +41,8 @@ static uint64_t status_bytes(const char *name)
     return kilobytes << 10;
 }
 
-void debug_vars_answer(struct request *request)
+void debug_vars_write_fields(struct json_writer *json)
 {
-    struct json_writer *json = &request->json;
-    json_write_init(json, &request->body, 2); /* not request_json: no callback, no other origins */
-    request->content_type = "application/json; charset=utf-8";
-    json_write_object(json, NULL);
     write_command_line(json);
     json_write_object(json, "memstats");
     json_write_unsigned(json, "Sys", status_bytes("VmSize"));
@@ -54,5 +52,14 @@ void debug_vars_answer(struct request *request)
     json_write_unsigned(json, "NumGC", 0);
     json_write_bool(json, "EnableGC", false);
     json_write_end(json);
+}
+
+void debug_vars_answer(struct request *request)
+{
+    struct json_writer *json = &request->json;
+    json_write_init(json, &request->body, 2); /* not request_json: no callback, no other origins */
+    request->content_type = "application/json; charset=utf-8";
+    json_write_object(json, NULL);
+    debug_vars_write_fields(json);
     json_write_end(json);
 }

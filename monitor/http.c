@@ -575,6 +575,11 @@ cleanup:
     return status;
 }
 
+const struct endpoint_counts *monitor_counts(const struct monitor *monitor)
+{
+    return &monitor->counts;
+}
+
 int monitor_port(const struct monitor *monitor)
 {
     return monitor->port;

@@ -8,6 +8,7 @@
 
 #include "broker/base/base.h"
 
+struct endpoint_counts;
 struct monitor;
 
 struct monitor_options {
@@ -27,6 +28,8 @@ MUST_CHECK int monitor_start(const struct monitor_options *options, struct monit
                              char *error, size_t error_size);
 /* The port really bound. */
 int monitor_port(const struct monitor *monitor);
+/* What was asked for so far; as long-lived as the monitor. */
+const struct endpoint_counts *monitor_counts(const struct monitor *monitor);
 /* Cuts off who takes too long; once a second, from the main thread. */
 void monitor_sweep(struct monitor *monitor);
 /* Cuts off open connections, ends the threads, clears the caller's pointer. NULL is fine. */

@@ -1,6 +1,6 @@
 /* The buffer doubles until its maximum; past a small size it leaves the heap, which would keep what the largest
  * answers have taken. Invariants: len <= capacity <= maximum; once failed, nothing changes but by
- * _take and _fini. A failed buffer holds a cut text, which must never be sent. */
+ * _cut, _take and _fini. A failed buffer holds a cut text, which must never be sent. */
 #include "monitor/text_buffer.h"
 
 #include <stdio.h>
@@ -102,6 +102,13 @@ void text_buffer_html(struct text_buffer *buffer, const char *text)
         default: text_buffer_append(buffer, text, 1);
         }
     }
+}
+
+void text_buffer_cut(struct text_buffer *buffer, size_t len)
+{
+    check(len <= buffer->len);
+    buffer->len = len;
+    buffer->failed = false;
 }
 
 void text_buffer_adopt(struct text_buffer *buffer, char *bytes, size_t len)

@@ -28,6 +28,8 @@ void text_buffer_vprintf(struct text_buffer *buffer, const char *format, va_list
     PRINTF(2, 0);
 /* Escaped for HTML text and attributes. */
 void text_buffer_html(struct text_buffer *buffer, const char *text);
+/* Forgets what stands behind the first len bytes, and that it failed since. */
+void text_buffer_cut(struct text_buffer *buffer, size_t len);
 /* Takes over bytes that came from mem.h, in place of what the buffer held. */
 void text_buffer_adopt(struct text_buffer *buffer, char *bytes, size_t len);
 /* Hands the bytes over (NULL when empty) and leaves the buffer empty. Free with mem_free. */

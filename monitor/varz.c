@@ -5,6 +5,8 @@
  * The list `order` gives nats-server's order of fields and nothing else: a key without a function
  * is taken from the table, and rows that the list does not name follow at the end, so that a new
  * row needs no change here. */
+#include "monitor/varz.h"
+
 #include "broker/base/clock.h"
 #include "broker/inspect.h"
 #include "monitor/request.h"
@@ -199,12 +201,13 @@ static bool is_ordered(const char *key)
     return false;
 }
 
-void varz_answer(struct request *request)
+void varz_write(const struct endpoint_counts *counts, struct json_writer *json)
 {
+    static const struct endpoint_counts none;
     struct inspect_server server;
     inspect_server(&server);
-    struct document document = {request_json(request, 2), &server, request->counts};
-    json_write_object(document.json, NULL);
+    struct document document = {json, &server, counts ? counts : &none};
+    json_write_object(json, NULL);
     for (size_t i = 0; i < array_length(order); i++) {
         if (order[i].write)
             order[i].write(&document, order[i].key);
@@ -214,6 +217,11 @@ void varz_answer(struct request *request)
     for (enum metric_id id = 0; id < METRIC_COUNT; id++)
         if (in_document(&metric_descriptors[id]) && !is_ordered(metric_descriptors[id].key))
             write_row(&document, id);
-    json_write_end(document.json);
+    json_write_end(json);
+}
+
+void varz_answer(struct request *request)
+{
+    varz_write(request->counts, request_json(request, 2));
     request_json_end(request);
 }

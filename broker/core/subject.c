@@ -59,6 +59,22 @@ bool subject_matches(struct span pattern, struct span subject)
     return given.done;
 }
 
+bool subject_covers(struct span pattern, struct span part)
+{
+    struct subject_tokens wanted = subject_tokens(pattern), given = subject_tokens(part);
+    struct span want, have;
+    while (subject_next_token(&wanted, &want)) {
+        if (!subject_next_token(&given, &have))
+            return false;
+        if (subject_token_is(want, '>') && wanted.done)
+            return true;
+        bool all_the_rest = subject_token_is(have, '>') && given.done;
+        if (all_the_rest || (!subject_token_is(want, '*') && !span_equal(want, have)))
+            return false;
+    }
+    return given.done;
+}
+
 bool subject_overlaps(struct span one, struct span other)
 {
     struct subject_tokens ones = subject_tokens(one), others = subject_tokens(other);

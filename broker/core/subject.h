@@ -13,6 +13,8 @@ bool subject_has_wildcard(struct span subject);
 /* Whether a subscription to pattern gets what is published to subject, whose tokens are plain text even where
  * they look like wildcards. A subject with an empty token matches nothing. */
 bool subject_matches(struct span pattern, struct span subject);
+/* Whether all that a subscription to `part` may get would reach one to `pattern` too. */
+bool subject_covers(struct span pattern, struct span part);
 /* Whether something could be published that both patterns get. */
 bool subject_overlaps(struct span one, struct span other);
 

@@ -125,9 +125,23 @@ void system_stop(struct session **client)
     *client = NULL;
 }
 
-/* ---- tasks ---- */
+bool system_import(size_t n, const char *account, struct system_import *out)
+{
+    for (size_t i = 0; i < array_length(patterns); i++) {
+        const struct pattern *pattern = &patterns[i];
+        if (!pattern->everywhere || n-- > 0)
+            continue;
+        bool user = pattern->what == SYSTEM_USER_INFO;
+        out->subject = pattern->subject;
+        out->shares_client = user;
+        snprintf(out->to, sizeof out->to, "$SYS.REQ.%s.%s.%s", user ? "USER" : "ACCOUNT", account,
+                 user ? "INFO" : services[pattern->what].name);
+        return true;
+    }
+    return false;
+}
 
-enum { SYSTEM_SUBJECT_MAX = 512 };
+/* ---- tasks ---- */
 
 static const struct client_info nobody = {.name = "", .lang = "", .version = "", .user = ""};
 
@@ -154,11 +168,12 @@ struct draft {
     struct span about;
     const struct publish *message; /* NULL: an event */
     const struct session *client;  /* NULL: nobody's */
+    struct account *account;       /* where it is told to be */
     const char *reason;
 };
 
 static void describe_client(struct system_client *out, const struct session *session,
-                            struct texts *texts, const char *reason)
+                            const struct account *account, struct texts *texts, const char *reason)
 {
     const struct client_info *info = atomic_load_explicit(&session->info, memory_order_acquire);
     info = info ? info : &nobody;
@@ -166,7 +181,7 @@ static void describe_client(struct system_client *out, const struct session *ses
     *out = (struct system_client){
         .cid = session->cid,
         .ip = put(texts, span_of(session->ip)),
-        .account = put(texts, span_of(session->account->name)),
+        .account = put(texts, span_of(account->name)),
         .user = put(texts, span_of(info->user)),
         .name = put(texts, span_of(info->name)),
         .lang = put(texts, span_of(info->lang)),
@@ -195,8 +210,8 @@ static void fill(struct system_task *task, const struct draft *draft, struct tex
         .client = none,
     };
     if (draft->client) {
-        describe_client(&task->client, draft->client, texts, draft->reason);
-        task->account = draft->client->account;
+        describe_client(&task->client, draft->client, draft->account, texts, draft->reason);
+        task->account = draft->account;
         task->worker = draft->client->delivery->index;
     }
     if (!draft->message)
@@ -259,7 +274,11 @@ bool system_take(struct delivery *delivery, const struct session *from, const st
                  const struct publish *message)
 {
     const struct pattern *pattern = &patterns[strtoul(sub_sid(sub).ptr, NULL, 10)];
-    struct draft draft = {.what = pattern->what, .message = message, .client = from, .reason = ""};
+    struct draft draft = {.what = pattern->what,
+                          .message = message,
+                          .client = from,
+                          .account = from->account,
+                          .reason = ""};
     struct span subject = message->subject;
     switch (pattern->kind) {
     case KIND_PING_SERVERS:
@@ -296,15 +315,22 @@ static bool listened(struct delivery *delivery, const struct account *account, c
     return match && match->sub_count > 0;
 }
 
-static void tell(struct session *session, enum system_what what, const char *reason)
+static void tell_of(struct session *session, struct account *account, enum system_what what,
+                    const char *reason)
 {
     struct draft draft = {.what = what,
-                          .about = span_of(session->account->name),
+                          .about = span_of(account->name),
                           .client = session,
+                          .account = account,
                           .reason = reason};
     /* One that finds no room is not told: the reader of the queue is behind, and counters hold what happened. */
     bool told = queue_task(session->delivery->broker, &draft);
     (void)told;
+}
+
+static void tell(struct session *session, enum system_what what, const char *reason)
+{
+    tell_of(session, session->account, what, reason);
 }
 
 static void tell_if_listened(struct session *session, enum system_what what, const char *reason,
@@ -340,10 +366,11 @@ void system_tell_connected(struct session *session)
 {
     if (nobody_listens(session))
         return;
-    tell_if_listened(session, SYSTEM_EVENT_CONNECT, "", "CONNECT");
     tell_connections(session);
+    tell_if_listened(session, SYSTEM_EVENT_CONNECT, "", "CONNECT");
 }
 
+/* Whoever was not let in is nobody's: of the global account, whoever is let in without credentials. */
 static void tell_refused(struct session *session)
 {
     struct delivery *delivery = session->delivery;
@@ -351,8 +378,9 @@ static void tell_refused(struct session *session)
     char subject[SYSTEM_SUBJECT_MAX];
     snprintf(subject, sizeof subject, "$SYS.SERVER.%s.CLIENT.AUTH.ERR", broker->server_id);
     if (listened(delivery, broker->system_account, subject) ||
-        listened(delivery, session->account, "$SYS.ACCOUNT.CLIENT.AUTH.ERR"))
-        tell(session, SYSTEM_EVENT_AUTH_ERROR, close_reason_text(session->close_reason));
+        listened(delivery, broker->global_account, "$SYS.ACCOUNT.CLIENT.AUTH.ERR"))
+        tell_of(session, broker->global_account, SYSTEM_EVENT_AUTH_ERROR,
+                close_reason_text(session->close_reason));
 }
 
 void system_tell_closed(struct session *session)
@@ -362,12 +390,11 @@ void system_tell_closed(struct session *session)
             tell_refused(session);
         return;
     }
-    if (nobody_listens(session))
+    if (!session->connected || nobody_listens(session))
         return;
-    if (session->connected)
-        tell_if_listened(session, SYSTEM_EVENT_DISCONNECT, close_reason_text(session->close_reason),
-                         "DISCONNECT");
     tell_connections(session);
+    tell_if_listened(session, SYSTEM_EVENT_DISCONNECT, close_reason_text(session->close_reason),
+                     "DISCONNECT");
 }
 
 /* ---- publications ---- */

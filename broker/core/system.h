@@ -16,6 +16,8 @@ struct publish;
 struct session;
 struct sub;
 
+enum { SYSTEM_SUBJECT_MAX = 512 };
+
 /* Part of struct broker. */
 struct system {
     /* Takes the task, or says that it cannot: too many wait. Any worker. NULL: the broker subscribes to nothing. */
@@ -30,6 +32,15 @@ struct system {
 MUST_CHECK int system_start(struct broker *broker);
 /* Frees what system_start made in one account. */
 void system_stop(struct session **client);
+
+/* The n-th service that any other account may ask about itself: the subject it publishes to there, and the one of the system
+ * account that this stands for. false after the last. */
+struct system_import {
+    const char *subject;
+    char to[SYSTEM_SUBJECT_MAX];
+    bool shares_client; /* the service learns who asks */
+};
+MUST_CHECK bool system_import(size_t n, const char *account, struct system_import *out);
 
 /* A message for an own subscription: whether there is such a service and it has room. */
 bool system_take(struct delivery *delivery, const struct session *from, const struct sub *sub,

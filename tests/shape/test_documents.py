@@ -58,6 +58,9 @@ def comparable(document, query, kind):
             connection["pending_bytes"] = 0
             if kind == "stock":
                 forget_earlier_questions(connection, query)
+    detail = document.get("account_detail", {})
+    if "imports" in detail:  # the service that 2.10 added
+        detail["imports"] = [entry for entry in detail["imports"] if entry["subject"] != "$SYS.REQ.USER.INFO"]
     if query.accounts:
         document["subscriptions_list"] = [
             entry

@@ -211,7 +211,7 @@ LAYERS = {
     "monitor/json_read": ["broker/base/", "monitor/json_read.h"],
     "monitor/prom_text": ["broker/base/", "broker/metrics.h", "monitor/prom_text.h"],
     "monitor/": ["broker/base/", "broker/metrics", "broker/close_reasons", "broker/inspect.h", "broker/health.h",
-                 "broker/system_queue.h", "broker/system_task.h", "monitor/"],
+                 "broker/system_queue.h", "broker/system_services.def", "broker/system_task.h", "monitor/"],
     "exporter/": ["broker/base/", "broker/metrics", "monitor/gzip.h", "monitor/http_get.h", "monitor/json_read.h", "monitor/prom_text.h", "exporter/"],
     "top/": ["broker/base/", "broker/metrics", "monitor/http_get.h", "monitor/json_read.h", "top/"],
     "client/": ["broker/base/", "client/"],

@@ -43,6 +43,12 @@ bool health_ask(enum health_check check, char reason[HEALTH_REASON_MAX])
     return well;
 }
 
+void inspect_identity(struct inspect_identity *out)
+{
+    check(entered);
+    *out = (struct inspect_identity){FAKE_SERVER_ID, "fake <&> \xff", "127.0.0.1"};
+}
+
 void inspect_server(struct inspect_server *out)
 {
     check(entered);
@@ -276,4 +282,13 @@ unsigned inspect_accounts(const char *name, inspect_account_fn *each, void *cont
         each(context, &accounts[i]);
     }
     return called;
+}
+
+void inspect_account_imports(const struct inspect_account *account, inspect_import_fn *each,
+                             void *context)
+{
+    const struct inspect_import import = {"$SYS.REQ.USER.INFO", "$SYS.REQ.USER.$G.INFO", "$SYS",
+                                          true};
+    check(!account->is_system);
+    each(context, &import);
 }
