@@ -41,7 +41,7 @@
 enum {
     HTTP_CONNECTIONS_DEFAULT = 1024,
     HTTP_THREADS_DEFAULT = 2,
-    HTTP_IDLE_TIMEOUT_DEFAULT_S = 15,
+    HTTP_IDLE_TIMEOUT_DEFAULT_S = 75, /* more than the usual time between two scrapes */
     HTTP_MEMORY_MAX = 32 << 10,
     HTTP_STREAM_BLOCK = 16 << 10,
     HTTP_UPLOAD_MAX = 1 << 20

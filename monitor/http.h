@@ -20,7 +20,7 @@ struct monitor_options {
     const char *token;                /* likewise; NULL: none. Nothing set: anyone may read */
     unsigned connections_max;         /* more wait to be accepted; 0: 1024 */
     unsigned threads;                 /* 0: 2 */
-    unsigned idle_timeout_s;          /* 0: 15 */
+    unsigned idle_timeout_s;          /* 0: 75 */
 };
 
 /* Returns 0, or a negative ERR_* with one line for people in error. Copies the options. */
