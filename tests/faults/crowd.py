@@ -1,4 +1,4 @@
-"""Thousands of connections in one thread: each has one subscription to crowd.all and one of its own, and counts what it gets."""
+"""Thousands of connections in one thread: each has one subscription to crowd.all, and more if asked, and counts what it gets."""
 import contextlib
 import resource
 import select
@@ -21,10 +21,11 @@ def room(wanted):
 class Crowd:
     """Use as a context manager."""
 
-    def __init__(self, server, count, subject="crowd.all", batch=500):
+    def __init__(self, server, count, subject="crowd.all", batch=500, more=0):
         self.poll = select.epoll()
         self.sockets = {}
         self.received = {}
+        self.more = "".join(f"SUB crowd.more.{i}.{{0}} {i + 2}\r\n" for i in range(more))
         for first in range(0, count, batch):
             self._join(server, min(batch, count - first), subject)
 
@@ -32,7 +33,8 @@ class Crowd:
         new = []
         for _ in range(count):
             one = socket.create_connection((server.host, server.port), timeout=60)
-            one.sendall(CONNECT % len(self.sockets) + b"SUB %s 1\r\nPING\r\n" % subject.encode())
+            one.sendall(CONNECT % len(self.sockets) + b"SUB %s 1\r\n" % subject.encode() +
+                        self.more.format(len(self.sockets)).encode() + b"PING\r\n")
             one.setblocking(False)
             self.poll.register(one, select.EPOLLIN)
             self.sockets[one.fileno()] = one
