@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/fake_inspect.h"
 #include "tests/unit/monitor_client.h"
 
 struct monitor *monitor_client_start(const char *base_path, unsigned connections_max)
@@ -90,5 +89,5 @@ int monitor_client_teardown(void **state)
 {
     struct monitor *monitor = *state;
     monitor_stop(&monitor);
-    return fake_inspect.readers;
+    return 0;
 }

@@ -1,4 +1,4 @@
-/* A monitoring port on the fake broker, and a client that takes what it says as it comes. Failures are the test's. */
+/* A monitoring port, and a client that takes what it says as it comes. Failures are the test's. */
 #ifndef TESTS_MONITOR_CLIENT_H
 #define TESTS_MONITOR_CLIENT_H
 

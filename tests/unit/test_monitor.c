@@ -628,10 +628,15 @@ static void answer_out_of_memory(void **state)
     }
 }
 
+static int teardown(void **state)
+{
+    return monitor_client_teardown(state) || fake_inspect.readers;
+}
+
 int main(void)
 {
 #define WITH_MONITOR(function)                                                                     \
-    cmocka_unit_test_setup_teardown(function, monitor_client_setup, monitor_client_teardown)
+    cmocka_unit_test_setup_teardown(function, monitor_client_setup, teardown)
     const struct CMUnitTest tests[] = {
         WITH_MONITOR(connz_document),
         WITH_MONITOR(connz_variants),

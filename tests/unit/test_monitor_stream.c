@@ -110,10 +110,15 @@ static void a_long_row_is_cut(void **state)
     fake_inspect.extra_subscriptions = 0;
 }
 
+static int teardown(void **state)
+{
+    return monitor_client_teardown(state) || fake_inspect.readers;
+}
+
 int main(void)
 {
 #define WITH_MONITOR(function)                                                                     \
-    cmocka_unit_test_setup_teardown(function, monitor_client_setup, monitor_client_teardown)
+    cmocka_unit_test_setup_teardown(function, monitor_client_setup, teardown)
     const struct CMUnitTest tests[] = {
         WITH_MONITOR(long_lists_are_streamed),
         WITH_MONITOR(a_long_row_is_cut),
