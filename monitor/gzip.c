@@ -1,5 +1,6 @@
-/* One call of zlib over the whole text, into a block that is large enough for the worst case. The fastest level: what is packed
- * here has much repetition, and somebody waits for it. */
+/* One call of zlib over the whole text, into a block that is large enough for the worst case; or, for a text that nobody holds
+ * as a whole, into whatever room the caller has. The fastest level: what is packed here has much repetition, and somebody
+ * waits for it. */
 #include "monitor/gzip.h"
 
 #include <strings.h>
@@ -79,20 +80,31 @@ bool gzip_accepted(const char *accept_encoding)
 
 /* ---- packing ---- */
 
-char *gzip_pack(struct span plain, size_t *out_len)
+static bool begin(z_stream *stream)
 {
-    z_stream stream = {0};
-    if (plain.len > UINT32_MAX || deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS,
-                                               GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-        return NULL;
-    size_t room = deflateBound(&stream, plain.len);
-    unsigned char *out = room <= UINT32_MAX ? mem_alloc(room) : NULL;
+    *stream = (z_stream){0};
+    return deflateInit2(stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
+                        Z_DEFAULT_STRATEGY) == Z_OK;
+}
+
+static void set_input(z_stream *stream, struct span plain)
+{
     union {
         const char *text;
         Bytef *bytes;
     } in = {.text = plain.ptr}; /* zlib 1.2's next_in is not const */
-    stream.next_in = in.bytes;
-    stream.avail_in = (uInt)plain.len;
+    stream->next_in = in.bytes;
+    stream->avail_in = (uInt)plain.len;
+}
+
+char *gzip_pack(struct span plain, size_t *out_len)
+{
+    z_stream stream;
+    if (plain.len > UINT32_MAX || !begin(&stream))
+        return NULL;
+    size_t room = deflateBound(&stream, plain.len);
+    unsigned char *out = room <= UINT32_MAX ? mem_alloc(room) : NULL;
+    set_input(&stream, plain);
     stream.next_out = out;
     stream.avail_out = (uInt)room;
     bool done = out && deflate(&stream, Z_FINISH) == Z_STREAM_END;
@@ -103,4 +115,43 @@ char *gzip_pack(struct span plain, size_t *out_len)
         return NULL;
     }
     return (char *)out;
+}
+
+struct gzip_stream {
+    z_stream zlib;
+};
+
+struct gzip_stream *gzip_stream_new(void)
+{
+    struct gzip_stream *stream = mem_zalloc(sizeof *stream);
+    if (stream && !begin(&stream->zlib)) {
+        mem_free(stream);
+        return NULL;
+    }
+    return stream;
+}
+
+size_t gzip_stream_pack(struct gzip_stream *stream, struct span *plain, bool last, char *out,
+                        size_t room)
+{
+    check(plain->len <= UINT32_MAX && room > 0 && room <= UINT32_MAX);
+    set_input(&stream->zlib, *plain);
+    stream->zlib.next_out = (Bytef *)out;
+    stream->zlib.avail_out = (uInt)room;
+    /* Z_BUF_ERROR: there was nothing to do. */
+    int status = deflate(&stream->zlib, last ? Z_FINISH : Z_NO_FLUSH);
+    check(status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR);
+    size_t taken = plain->len - stream->zlib.avail_in;
+    if (taken > 0)
+        *plain = (struct span){plain->ptr + taken, plain->len - taken};
+    return room - stream->zlib.avail_out;
+}
+
+void gzip_stream_free(struct gzip_stream **stream)
+{
+    if (!*stream)
+        return;
+    deflateEnd(&(*stream)->zlib);
+    mem_free(*stream);
+    *stream = NULL;
 }

@@ -82,6 +82,7 @@ struct exchange {
     size_t sent;
     bool ended;
     size_t counted;
+    struct gzip_stream *gzip; /* NULL: it goes out as it is */
 };
 
 struct outgoing {
@@ -138,6 +139,7 @@ static void finish(void *context, struct MHD_Connection *connection, void **slot
         return;
     deadlines_idle(&monitor->deadlines, exchange->deadline);
     atomic_fetch_sub_explicit(&monitor->answers_bytes, exchange->counted, memory_order_relaxed);
+    gzip_stream_free(&exchange->gzip);
     request_fini(&exchange->request);
     mem_free(exchange->location);
     mem_free(exchange);
@@ -315,15 +317,18 @@ static void answer(struct monitor *monitor, struct exchange *exchange, const cha
         request_error(request, 503, "the answer is too large: use limit and offset");
 }
 
-/* Packs the answer if it is worth it, whole, and the reader takes it; without memory it goes out as it is. */
+/* Packs the answer, or begins to, if it is worth it and the reader takes it; without memory it goes out as it is. */
 static void pack(struct monitor *monitor, struct exchange *exchange)
 {
     struct request *request = &exchange->request;
-    if (request->stream.next)
-        return;
     exchange->varies = request->body.len >= GZIP_FROM_BYTES;
     if (!exchange->varies || !exchange->accepts_gzip)
         return;
+    if (request->stream.next) {
+        exchange->gzip = exchange->bodyless ? NULL : gzip_stream_new();
+        exchange->packed = exchange->gzip || exchange->bodyless;
+        return;
+    }
     int64_t begun_ns = clock_mono_ns();
     size_t packed_len;
     char *packed = gzip_pack((struct span){request->body.bytes, request->body.len}, &packed_len);
@@ -347,36 +352,52 @@ static bool next_piece(struct exchange *exchange)
     request->body.len = exchange->sent = 0;
     exchange->ended = !request->stream.next(request, request->stream.context);
     deadlines_allow(&monitor->deadlines, exchange->deadline, request->body.len);
-    endpoints_spend(&monitor->counts, request->endpoint, (uint64_t)(clock_mono_ns() - begun_ns),
-                    request->body.len);
+    endpoints_spend(&monitor->counts, request->endpoint, (uint64_t)(clock_mono_ns() - begun_ns), 0);
     return !request->body.failed;
+}
+
+/* Takes from the front of the piece into out; returns the bytes written, which may be none when it is packed. */
+static size_t take_piece(struct exchange *exchange, char *out, size_t room)
+{
+    const struct text_buffer *body = &exchange->request.body;
+    struct span rest = {body->bytes + exchange->sent, body->len - exchange->sent};
+    if (!exchange->gzip) {
+        size_t count = min_size(room, rest.len);
+        if (count > 0)
+            memcpy(out, rest.ptr, count);
+        exchange->sent += count;
+        return count;
+    }
+    int64_t begun_ns = clock_mono_ns();
+    size_t count = gzip_stream_pack(exchange->gzip, &rest, exchange->ended, out, room);
+    exchange->sent = body->len - rest.len;
+    endpoints_spend(&exchange->monitor->counts, exchange->request.endpoint,
+                    (uint64_t)(clock_mono_ns() - begun_ns), 0);
+    return count;
 }
 
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t room)
 {
     struct exchange *exchange = context;
-    const struct text_buffer *body = &exchange->request.body;
+    size_t count;
     (void)position;
-    while (exchange->sent == body->len) {
+    while ((count = take_piece(exchange, out, room)) == 0) {
         if (exchange->ended)
             return MHD_CONTENT_READER_END_OF_STREAM;
         if (!next_piece(exchange))
             return MHD_CONTENT_READER_END_WITH_ERROR;
     }
-    size_t count = min_size(room, body->len - exchange->sent);
-    memcpy(out, body->bytes + exchange->sent, count);
-    exchange->sent += count;
+    endpoints_spend(&exchange->monitor->counts, exchange->request.endpoint, 0, count);
     return (ssize_t)count;
 }
 
 static struct MHD_Response *make_stream(struct monitor *monitor, struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
-    exchange->counted = request->stream.held_bytes + request->body.len + REQUEST_PIECE_BYTES;
+    exchange->counted = request->stream.held_bytes + request->body.len + REQUEST_PIECE_BYTES +
+                        (exchange->gzip ? GZIP_STREAM_BYTES : 0);
     atomic_fetch_add_explicit(&monitor->answers_bytes, exchange->counted, memory_order_relaxed);
     deadlines_allow(&monitor->deadlines, exchange->deadline, request->body.len);
-    if (!exchange->bodyless)
-        endpoints_spend(&monitor->counts, request->endpoint, 0, request->body.len);
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_stream, exchange, NULL);
     /* libmicrohttpd would send the last chunk even where there is no body to end. */

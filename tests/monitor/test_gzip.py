@@ -41,6 +41,48 @@ def test_the_document_is_the_same(broker):
                 assert json.loads(unpacked).keys() == json.loads(plain.body).keys()
 
 
+@pytest.fixture(scope="module")
+def crowded():
+    """So many subscriptions that their lists are streamed."""
+    with Server("clearwing") as broker, broker.connect() as client:
+        client.send("CONNECT {}\r\n" + "".join(f"SUB subject.{number} {number}\r\n" for number in range(40_000)))
+        client.ping()
+        yield broker
+
+
+@pytest.mark.parametrize("target", ["/subsz?subs=1&limit=100000", "/connz?subs=detail", "/subsz?subs=1&limit=100000&callback=f"])
+def test_streamed_answers(crowded, target):
+    plain, packed = ask(crowded, target), ask(crowded, target, headers=["Accept-Encoding: gzip"])
+    assert (plain.headers["vary"], packed.headers["vary"]) == ("Accept-Encoding",) * 2
+    assert packed.headers["content-encoding"] == "gzip" and "content-encoding" not in plain.headers
+    assert packed.headers["content-type"] == plain.headers["content-type"]
+    unpacked = gzip.decompress(packed.body)
+    assert len(plain.body) > 2 << 20 and len(packed.body) < len(plain.body) / 5
+    assert unpacked.count(b'"sid": ') == plain.body.count(b'"sid": ') == 40_000
+    if "callback" in target:
+        assert unpacked.startswith(b"f(") and unpacked.endswith(b")")
+    else:
+        assert json.loads(unpacked).keys() == json.loads(plain.body).keys()
+
+
+def test_streamed_head_and_count(crowded):
+    target, accept = "/subsz?subs=1&limit=100000", ["Accept-Encoding: gzip"]
+    before = crowded.json("/varz")["http_req_bytes"].get("/subsz", 0)
+    head, got = ask(crowded, target, "HEAD", accept), ask(crowded, target, headers=accept)
+    for name in ("content-encoding", "vary", "content-type"):
+        assert head.headers[name] == got.headers[name]
+    assert head.body == b""
+    assert crowded.json("/varz")["http_req_bytes"]["/subsz"] - before == len(got.body)
+
+
+def test_readers_that_leave_in_the_middle(crowded):
+    for _ in range(50):
+        with dial(crowded) as connection:
+            connection.sendall(b"GET /subsz?subs=1&limit=100000 HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert len(ask(crowded, "/healthz").body) == 15
+
+
 def test_small_answers_and_errors_stay_plain(broker):
     for target in ("/healthz", "/ipqueuesz", "/nope", "/connz?sort=bogus", "/subsz", "//varz"):
         answer = ask(broker, target, headers=["Accept-Encoding: gzip"])

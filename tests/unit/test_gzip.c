@@ -34,21 +34,55 @@ static void who_accepts(void **state)
             fail_msg("should not be accepted: %s", no[i]);
 }
 
-static void pack(const char *text, size_t len)
+static void assert_unpacks(char *packed, size_t packed_len, const char *text, size_t len)
 {
-    size_t packed_len;
-    char *packed = gzip_pack((struct span){text, len}, &packed_len), *again = malloc(len + 1);
-    assert_non_null(packed);
     z_stream stream = {.next_in = (unsigned char *)packed, .avail_in = (unsigned)packed_len};
+    char *again = malloc(len + 1);
     assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
     stream.next_out = (unsigned char *)again;
     stream.avail_out = (unsigned)len + 1;
     assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(stream.total_in, packed_len);
     assert_int_equal(stream.total_out, len);
     assert_memory_equal(again, text, len);
     inflateEnd(&stream);
     free(again);
+}
+
+static void pack(const char *text, size_t len)
+{
+    size_t packed_len;
+    char *packed = gzip_pack((struct span){text, len}, &packed_len);
+    assert_non_null(packed);
+    assert_unpacks(packed, packed_len, text, len);
     mem_free(packed);
+}
+
+/* The same in pieces, into room bytes at a time. */
+static void pack_pieces(const char *text, size_t len, size_t piece, size_t room)
+{
+    struct gzip_stream *stream = gzip_stream_new();
+    char *packed = malloc(len + len / 100 + 4096);
+    size_t packed_len = 0, given = 0;
+    struct span rest = {text, 0};
+    assert_non_null(stream);
+    for (;;) {
+        size_t written = gzip_stream_pack(stream, &rest, given == len, packed + packed_len, room);
+        packed_len += written;
+        if (written > 0)
+            continue;
+        assert_int_equal(rest.len, 0);
+        if (given == len)
+            break;
+        rest = (struct span){text + given, min_size(piece, len - given)};
+        given += rest.len;
+    }
+    assert_int_equal(gzip_stream_pack(stream, &rest, true, packed + packed_len, room), 0);
+    gzip_stream_free(&stream);
+    assert_null(stream);
+    gzip_stream_free(&stream);
+    assert_unpacks(packed, packed_len, text, len);
+    free(packed);
 }
 
 static void what_comes_out_is_what_went_in(void **state)
@@ -65,6 +99,11 @@ static void what_comes_out_is_what_went_in(void **state)
     pack(text + len / 2, len / 2);
     pack(text, 1);
     pack("", 0);
+    pack_pieces(text, len, 64 << 10, 2048);
+    pack_pieces(text, len, 1000, 16 << 10);
+    pack_pieces(text, len, len, 100);
+    pack_pieces(text, 5000, 1, 1);
+    pack_pieces("", 0, 1, 64);
     free(text);
 }
 
@@ -75,6 +114,8 @@ static void without_memory(void **state)
     size_t len;
     mem_fail_at(1);
     assert_null(gzip_pack(SPAN_LITERAL("text"), &len));
+    mem_fail_at(1);
+    assert_null(gzip_stream_new());
     mem_fail_at(0);
     assert_int_equal(mem_live_blocks(), live);
 }
