@@ -101,9 +101,10 @@ static void write_client(struct json_writer *json, const struct system_client *c
     json_write_text_if(json, "name", client->name);
     json_write_text_if(json, "lang", client->lang);
     json_write_text_if(json, "ver", client->version);
-    if (client->rtt_ns > 0)
+    bool gone = client->stop_wall_ns > 0; /* nats-server tells neither of these of one that comes */
+    if (gone && client->rtt_ns > 0)
         json_write_signed(json, "rtt", client->rtt_ns);
-    if (client->stop_wall_ns > 0)
+    if (gone)
         json_write_time(json, "stop", client->stop_wall_ns);
     json_write_text_if(json, "name_tag", client->account); /* as in /connz */
     json_write_text(json, "kind", "Client");

@@ -44,6 +44,7 @@ LAYERS = [
     Layer("wire", "what clients send and must receive, on both servers", paths=("wire",), workers=2, minutes=12),
     Layer("shape", "both servers' monitoring documents compared", paths=("shape",), workers=2),
     Layer("monitor", "the monitoring port", paths=("monitor",), workers=2),
+    Layer("system", "the system account's services and events, on both servers", paths=("system",), workers=2),
     Layer("faults", "descriptors run out, peers are slow or vanish", paths=("faults",)),
     Layer("config", "configuration files and flags", paths=("config",), workers=2),
     Layer("exporter", "the Prometheus exporter", paths=("exporter",), workers=2),
@@ -54,12 +55,12 @@ LAYERS = [
     Layer("bench", "the floor under the speed", paths=("bench",)),
     Layer("fuzz", "a short run of each fuzzer, by clang's sanitizers", paths=("fuzz",), env=FUZZED),
     Layer("unit-sanitize", "unit, under AddressSanitizer and UBSan", "ctest", "sanitize", env=SANITIZED),
-    Layer("wire-sanitize", "wire, monitor, config under AddressSanitizer and UBSan", build="sanitize",
-          paths=("wire", "monitor", "config"), workers=2, only="not stock", env=SANITIZED, minutes=15),
+    Layer("wire-sanitize", "wire, monitor, config, system under AddressSanitizer and UBSan", build="sanitize",
+          paths=("wire", "monitor", "config", "system"), workers=2, only="not stock", env=SANITIZED, minutes=15),
     Layer("tools-sanitize", "the exporter and the client under AddressSanitizer and UBSan", build="sanitize",
           paths=("exporter/test_exporter.py", "interop/test_client_verbs.py"), only="not stock", env=SANITIZED, minutes=15),
     Layer("race", "what is concurrent, under ThreadSanitizer", build="race",
-          paths=("race", "wire/test_concurrent.py", "wire/test_random_sessions.py", "monitor"), only="not stock", env=RACED,
+          paths=("race", "wire/test_concurrent.py", "wire/test_random_sessions.py", "monitor", "system"), only="not stock", env=RACED,
           minutes=15),
 ]
 

@@ -187,7 +187,6 @@ static void apply(struct session *session, const struct connect_options *wanted,
                   struct account *account)
 {
     session_enter_account(session, account);
-    struct delivery *delivery = session->delivery;
     session->verbose = wanted->verbose;
     session->pedantic = wanted->pedantic;
     session->echo = wanted->echo;
@@ -197,8 +196,6 @@ static void apply(struct session *session, const struct connect_options *wanted,
     if (session->connected)
         return;
     session->connected = session->authorized = true;
-    atomic_store_explicit(&session->rtt_ns, delivery->now_mono_ns - session->start_mono_ns,
-                          memory_order_relaxed);
     session_schedule_first_ping(session);
     system_tell_connected(session);
 }
@@ -227,6 +224,10 @@ void session_connect(struct session *session, struct span json)
         .no_responders = session->no_responders,
     };
     struct account *account = session->account;
+    const struct delivery *delivery = session->delivery;
+    if (!session->connected)
+        atomic_store_explicit(&session->rtt_ns, delivery->now_mono_ns - session->start_mono_ns,
+                              memory_order_relaxed);
     json_t *document = NULL;
     int error = lenient_json_read(json, &document);
     if (!error && !read_fields(document, &wanted))
