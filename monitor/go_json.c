@@ -198,7 +198,7 @@ static bool step(struct scan *scan, enum state *state)
         }
         if (*state == FIRST_ELEMENT)
             return read_value(scan, state);
-        /* fall through */
+        __attribute__((fallthrough));
     case KEY:
         if (*scan->at != '"')
             return invalid(scan, "looking for beginning of object key string");
