@@ -14,6 +14,7 @@ import urllib.parse
 import pytest
 
 from tests.interop import tools
+from tests.interop.deployment import connect
 from tests.screen.tmux import Terminal
 from tests.screen.traffic import Traffic
 from tests.support.server import Server
@@ -42,21 +43,6 @@ ORDERS = {
     "bytes_from": ["west", "south", "north", "east"],
 }
 SORTS = [*ORDERS, "pending", "last", "idle", "uptime", "stop", "reason", "rtt"]
-
-
-def connect(server, name, subjects, to_itself, lost):
-    client = server.connect()
-    client.send(
-        "CONNECT "
-        + json.dumps({"verbose": False, "name": name, "lang": "raw", "version": "1.2.3"})
-        + "\r\n"
-    )
-    for number, subject in enumerate(subjects, 1):
-        client.send(f"SUB {subject} {number}\r\n")
-    for subject, (count, size) in ((subjects[0], to_itself), ("nobody", lost)):
-        client.send(f"PUB {subject} {size}\r\n{'x' * size}\r\n" * count)
-    client.ping()
-    return client
 
 
 @pytest.fixture(scope="module", params=["clearwing", "stock"])

@@ -58,30 +58,36 @@ class locked:
         self.file.close()
 
 
-def go_program(name):
-    """Builds tests/interop/go/NAME with the pinned modules; go's own build cache makes a second
-    call cheap."""
-    go = need("go", "Go 1.24 or newer")
-    target = CACHE / "interop" / f"go-{name}"
+def go_build(package, target, folder="go"):
+    """Builds a program with the modules pinned in a folder here; go's own build cache makes a
+    second call cheap."""
+    go = need("go", "Go 1.26 or newer")
+    target = CACHE / "interop" / target
     with locked("go"):
         run(
-            [go, "build", "-mod=readonly", "-o", str(target), f"./{name}"],
-            f"go build ./{name}",
-            cwd=HERE / "go",
+            [go, "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(target), package],
+            f"go build {package}",
+            cwd=HERE / folder,
         )
-    return target
+    return [str(target)]
 
 
 @functools.cache
 def go_client():
-    return [str(go_program("client"))]
+    return go_build("./client", "go-client")
 
 
 @functools.cache
 def go_decoder():
     """Decodes monitoring documents into the structs of the nats-server module, as the Go tools
     do."""
-    return [str(go_program("decode"))]
+    return go_build("./decode", "go-decode")
+
+
+@functools.cache
+def nats_cli():
+    """The current `nats` command, unmodified."""
+    return go_build("github.com/nats-io/natscli/nats", "nats", "go/cli")
 
 
 @functools.cache
@@ -153,15 +159,7 @@ CLIENTS = {"python": python_client, "javascript": javascript_client, "go": go_cl
 @functools.cache
 def nats_top():
     """The stock nats-top, built unmodified from the module that go/tools pins."""
-    go = need("go", "Go 1.24 or newer")
-    target = CACHE / "interop" / "nats-top"
-    with locked("nats-top"):
-        run(
-            [go, "build", "-mod=readonly", "-o", str(target), "github.com/nats-io/nats-top"],
-            "go build nats-top",
-            cwd=HERE / "go" / "tools",
-        )
-    return [str(target)]
+    return go_build("github.com/nats-io/nats-top", "nats-top", "go/tools")
 
 
 STOCK_EXPORTER = "CLEARWING_PROMETHEUS_NATS_EXPORTER"
