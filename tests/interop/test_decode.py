@@ -45,7 +45,7 @@ def decode(endpoint, body):
         f"{kind}-{setup}"
         for kind in ("clearwing", "stock")
         for setup in ("open", "secured", "accounts")
-        if (kind, setup) != ("clearwing", "accounts")  # it has one account so far
+        if (kind, setup) != ("clearwing", "accounts")  # it has no exports and imports so far
     ],
 )
 def population(request):

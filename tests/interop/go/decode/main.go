@@ -27,6 +27,15 @@ var documents = map[string]func() any{
 	"accstatz": func() any { return new(server.AccountStatz) },
 	"jsz":      func() any { return new(server.JSInfo) },
 	"healthz":  func() any { return new(server.HealthStatus) },
+
+	// What the system account is answered and told.
+	"answer":     func() any { return new(server.ServerAPIResponse) },
+	"statsz":     func() any { return new(server.ServerStatsMsg) },
+	"connect":    func() any { return new(server.ConnectEventMsg) },
+	"disconnect": func() any { return new(server.DisconnectEventMsg) },
+	"conns":      func() any { return new(server.AccountNumConns) },
+	"user":       func() any { return new(server.UserInfo) },
+	"server":     func() any { return new(server.ServerInfo) },
 }
 
 func main() {
