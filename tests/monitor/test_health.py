@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import time
 
@@ -173,3 +174,17 @@ def test_memory_of_the_control_group(tmp_path, limit, ready):
         if not ready:
             assert list(failed) == ["memory"] and failed["memory"].endswith(f"the control group allows {limit}")
         assert probe(broker, "/livez") == (200, {})
+
+
+def test_lame_duck_mode(tmp_path):
+    """Not ready any more, but alive until the last client has gone."""
+    config = tmp_path / "duck.conf"
+    config.write_text('lame_duck_duration: "31s"\nlame_duck_grace_period: "3s"\n')
+    with Server("clearwing", "-c", config) as broker:
+        with broker.connect() as client:
+            client.ping()
+            os.kill(broker.pid, signal.SIGUSR2)
+            status, failed = wait_until(broker, "/readyz", lambda answer: answer[0] == 503)
+            assert failed == {"shutdown": "the server is shutting down", "listener": "no clients are accepted"}
+            assert probe(broker, "/livez") == probe(broker, "/startupz") == (200, {})
+            assert broker.get("/healthz")[0] == 503
