@@ -116,15 +116,10 @@ void system_queue_answer(const struct system_task *task, struct span headers, st
              system_publication(task->account, task->reply, "", headers, body, NULL, NULL));
 }
 
-static struct account *account_of(const char *name)
+bool system_queue_listened(const char *subject)
 {
-    return name ? broker_account(queue.broker, name) : queue.broker->system_account;
-}
-
-bool system_queue_listened(const char *account, const char *subject)
-{
-    const struct account *where = account_of(account);
-    if (!where || sublist_counts(where->interest).subscriptions <= where->own_subscriptions)
+    const struct account *where = queue.broker->system_account;
+    if (sublist_counts(where->interest).subscriptions <= where->own_subscriptions)
         return false;
     struct match *match = NULL;
     size_t capacity = 0;
@@ -136,12 +131,10 @@ bool system_queue_listened(const char *account, const char *subject)
     return listened;
 }
 
-void system_queue_publish(const char *account, const char *subject, struct span body)
+void system_queue_publish(const char *subject, struct span body)
 {
     const struct span none = {.ptr = NULL};
-    struct account *where = account_of(account);
-    if (where)
-        post(0, system_publication(where, subject, "", none, body, NULL, NULL));
+    post(0, system_publication(queue.broker->system_account, subject, "", none, body, NULL, NULL));
 }
 
 struct waiting {

@@ -38,10 +38,10 @@ void system_queue_answer(const struct system_task *task, struct span headers, st
 
 /* ---- any thread that reads by RCU, while the queue is open ---- */
 
-/* Whether somebody else than the broker subscribes to the subject in that account; NULL: the system account. */
-bool system_queue_listened(const char *account, const char *subject);
-/* Publishes; account NULL: the system account; one that does not exist: nobody listens. */
-void system_queue_publish(const char *account, const char *subject, struct span body);
+/* Whether somebody else than the broker subscribes to the subject in the system account. */
+bool system_queue_listened(const char *subject);
+/* Publishes there. */
+void system_queue_publish(const char *subject, struct span body);
 /* The same, and returns once every worker has what its clients are to get of it. Not on a worker. */
 void system_queue_publish_and_wait(const char *subject, struct span body);
 /* For the next message of the server's own that says who sends it: 1, 2, ... */

@@ -45,10 +45,10 @@ static void message_fini(struct message *message)
 }
 
 /* account NULL: the system account. */
-static void publish(const char *account, const char *subject, const struct text_buffer *body)
+static void publish(const char *subject, const struct text_buffer *body)
 {
     if (!body->failed && system_queue_listened(account, subject))
-        system_queue_publish(account, subject, (struct span){body->bytes, body->len});
+        system_queue_publish(subject, (struct span){body->bytes, body->len});
 }
 
 static void write_id(struct json_writer *json)
@@ -121,7 +121,7 @@ static void tell_connect(const struct system_task *task)
     write_client(&message.json, &task->client);
     json_write_end(&message.json);
     snprintf(subject, sizeof subject, "$SYS.ACCOUNT.%s.CONNECT", task->about);
-    publish(NULL, subject, &message.body);
+    publish(subject, &message.body);
     message_fini(&message);
 }
 
@@ -143,7 +143,7 @@ static void tell_disconnect(const struct system_task *task)
     char subject[SUBJECT_MAX];
     write_disconnect(&message, &task->client);
     snprintf(subject, sizeof subject, "$SYS.ACCOUNT.%s.DISCONNECT", task->about);
-    publish(NULL, subject, &message.body);
+    publish(subject, &message.body);
     message_fini(&message);
 }
 
@@ -156,8 +156,7 @@ static void tell_auth_error(const struct system_task *task)
     inspect_identity(&server);
     write_disconnect(&message, &task->client);
     snprintf(subject, sizeof subject, "$SYS.SERVER.%s.CLIENT.AUTH.ERR", server.server_id);
-    publish(NULL, subject, &message.body);
-    publish(task->about, "$SYS.ACCOUNT.CLIENT.AUTH.ERR", &message.body);
+    publish(subject, &message.body);
     message_fini(&message);
 }
 
@@ -177,11 +176,11 @@ static void publish_connections(const struct inspect_account *account)
     struct message message;
     snprintf(subject, sizeof subject, "$SYS.ACCOUNT.%s.SERVER.CONNS", account->name);
     snprintf(legacy, sizeof legacy, "$SYS.SERVER.ACCOUNT.%s.CONNS", account->name);
-    if (!system_queue_listened(NULL, subject) && !system_queue_listened(NULL, legacy))
+    if (!system_queue_listened(subject) && !system_queue_listened(legacy))
         return;
     write_connections(&message, account);
-    publish(NULL, legacy, &message.body);
-    publish(NULL, subject, &message.body);
+    publish(legacy, &message.body);
+    publish(subject, &message.body);
     message_fini(&message);
 }
 
@@ -284,21 +283,21 @@ void service_events_publish_statsz(const struct text_buffer *message)
 {
     char subject[SUBJECT_MAX];
     statsz_subject(subject);
-    publish(NULL, subject, message);
+    publish(subject, message);
 }
 
 static void tell_statsz(void)
 {
     char subject[SUBJECT_MAX];
     statsz_subject(subject);
-    if (!system_queue_listened(NULL, subject))
+    if (!system_queue_listened(subject))
         return;
     struct service_envelope envelope;
     service_envelope_init(&envelope);
     struct json_writer json = service_envelope_data(&envelope, "statsz");
     service_events_write_statsz(&json);
     service_envelope_end(&envelope);
-    publish(NULL, subject, &envelope.body);
+    publish(subject, &envelope.body);
     service_envelope_fini(&envelope);
 }
 
@@ -341,7 +340,7 @@ void service_events_tell_server(const char *what)
     char subject[SUBJECT_MAX];
     inspect_identity(&server);
     snprintf(subject, sizeof subject, "$SYS.SERVER.%s.%s", server.server_id, what);
-    if (!system_queue_listened(NULL, subject))
+    if (!system_queue_listened(subject))
         return;
     struct message message;
     message_init(&message);

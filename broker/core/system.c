@@ -370,15 +370,15 @@ void system_tell_connected(struct session *session)
     tell_if_listened(session, SYSTEM_EVENT_CONNECT, "", "CONNECT");
 }
 
-/* Whoever was not let in is nobody's: of the global account, whoever is let in without credentials. */
+/* Whoever was not let in is of the global account, whoever is let in without credentials. Later releases of nats-server tell
+ * that account too, on $SYS.ACCOUNT.CLIENT.AUTH.ERR, and so everybody who subscribes to everything; not the one this is. */
 static void tell_refused(struct session *session)
 {
     struct delivery *delivery = session->delivery;
     const struct broker *broker = delivery->broker;
     char subject[SYSTEM_SUBJECT_MAX];
     snprintf(subject, sizeof subject, "$SYS.SERVER.%s.CLIENT.AUTH.ERR", broker->server_id);
-    if (listened(delivery, broker->system_account, subject) ||
-        listened(delivery, broker->global_account, "$SYS.ACCOUNT.CLIENT.AUTH.ERR"))
+    if (listened(delivery, broker->system_account, subject))
         tell_of(session, broker->global_account, SYSTEM_EVENT_AUTH_ERROR,
                 close_reason_text(session->close_reason));
 }
@@ -386,7 +386,7 @@ static void tell_refused(struct session *session)
 void system_tell_closed(struct session *session)
 {
     if (session->close_reason == CLOSE_AUTH_FAILURE) {
-        if (session->delivery->broker->system.put)
+        if (!nobody_listens(session))
             tell_refused(session);
         return;
     }
