@@ -44,10 +44,9 @@ static void message_fini(struct message *message)
     text_buffer_fini(&message->body);
 }
 
-/* account NULL: the system account. */
 static void publish(const char *subject, const struct text_buffer *body)
 {
-    if (!body->failed && system_queue_listened(account, subject))
+    if (!body->failed && system_queue_listened(subject))
         system_queue_publish(subject, (struct span){body->bytes, body->len});
 }
 
