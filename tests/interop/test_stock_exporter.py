@@ -156,8 +156,9 @@ def comparable(page):
     for name, labels, value in page.samples:
         if not MOVING.search(name):
             means = {k: v for k, v in labels.items() if k not in IDENTITIES}
-            if means.get("account_name") == means.get("account_id"):
-                means["account_name"] = ""  # from release 2.11 on an account without a tag is called by its name
+            for key in {"account_name", "name_tag"} & set(means):
+                if means[key] in (means.get("account_id"), "$G"):
+                    means[key] = ""  # from release 2.11 on an account without a tag is called by its name
             if name.endswith(("_server_id", "_server_name")):
                 means.pop("value", None)
             series.setdefault((name, tuple(sorted(means.items()))), []).append(float(value))
