@@ -309,10 +309,11 @@ static const struct option *find_in(const struct option *options, const char *ke
 static const struct option *find_option(const struct service *service, const char *key)
 {
     const struct option *common = service->unfiltered ? none : filter;
+    const struct option *own = service->own ? service->own : none;
     const struct option *found = find_in(common, key, strcmp);
-    found = found ? found : find_in(service->own, key, strcmp);
+    found = found ? found : find_in(own, key, strcmp);
     found = found ? found : find_in(common, key, strcasecmp);
-    return found ? found : find_in(service->own, key, strcasecmp);
+    return found ? found : find_in(own, key, strcasecmp);
 }
 
 static void read_members(struct reading *reading, const struct go_json_value *root)

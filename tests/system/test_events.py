@@ -144,6 +144,9 @@ def test_others_hear_nothing(subject):
         with start(kind) as server, Asker(server, "bob") as bob:
             bob.subscribe(subject)
             Asker(server, "ann").close()
+            with server.connect() as refused:
+                refused.send('CONNECT {"user":"bob","pass":"wrong"}\r\n')
+                assert b"Authorization Violation" in refused.rest()
             time.sleep(SILENCE)
             assert bob.sync() == [], kind
 
