@@ -9,8 +9,8 @@
 #include "monitor/go_json.h"
 #include "monitor/service_options.h"
 
-/* jansson refuses what Go takes (numbers out of range, bytes that are no UTF-8), so only one direction holds; and it steps over a zero
- * byte behind a number. */
+/* jansson refuses what Go takes (numbers out of range, bytes that are no UTF-8), so only one direction holds; and it steps over
+ * a zero byte behind a number. */
 static void is_json(const char *body, size_t len)
 {
     json_error_t why;
